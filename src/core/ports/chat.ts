@@ -1,0 +1,50 @@
+import type { Card } from '../card.ts';
+import type { Place } from '../records.ts';
+
+/** Where a posted message is. Opaque to the core, plain JSON; kept in the message record. */
+export interface MessageRef {
+  conversation: string;
+  id: string;
+  thread?: string;
+}
+
+/** A file for one person or a thread. */
+export interface Attachment {
+  name: string;
+  content: string;
+  /** One plain sentence beside it. */
+  text: string;
+}
+
+/** The person has left, the bot was removed, the channel is archived or gone: try the direct message. */
+export class PlaceGone extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'PlaceGone';
+  }
+}
+
+/**
+ * One chat workspace as the notifier uses it. Errors are Faults (`rate-limited` with retryAfterMs, `unreachable` with outcomeUnknown) or PlaceGone.
+ * Cards are rendered inside; no platform field appears in a card.
+ */
+export interface ChatPort {
+  platform: Place['chat'];
+  workspace: string;
+  /** Shortest time between two edits of one message, and how many edits a minute the whole workspace bears. */
+  limits: { editEveryMs: number; editsPerMinute: number };
+  /** Posts a card; `key` is kept with the message where the platform can, so that `find` sees it after an unknown answer. */
+  post(place: Place, card: Card, key: string): Promise<MessageRef>;
+  edit(place: Place, message: MessageRef, card: Card): Promise<void>;
+  /** The message posted with this key, if the platform can tell; null when there is none or it cannot. */
+  find(place: Place, key: string): Promise<MessageRef | null>;
+  /** The direct conversation with a person (an id as in Caller.person). */
+  direct(person: string): Promise<Place>;
+  /** A short line that notifies a person in the place, below the message. */
+  ping(place: Place, message: MessageRef | null, person: string, text: string): Promise<void>;
+  /** A file in a direct conversation. */
+  attach(place: Place, file: Attachment): Promise<MessageRef>;
+  remove(place: Place, message: MessageRef): Promise<void>;
+  /** Resolves when the platform accepts our credentials. */
+  ready(): Promise<void>;
+}

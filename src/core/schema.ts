@@ -1,0 +1,182 @@
+/**
+ * From one zod schema: the fields of a form, the validation of what comes back, which fields are secret, and the documentation.
+ * Field meta is given with zod's `.meta(…)`; the keys are those of FieldMeta.
+ */
+import { z } from 'zod';
+import type { Field, FieldKind } from './card.ts';
+
+export interface FieldMeta {
+  label: string;
+  help?: string;
+  example?: string;
+  secret?: boolean;
+  multiline?: boolean;
+  order?: number;
+  /** The value is one of the live choices of this field from the provider. */
+  live?: boolean;
+}
+
+/** Declares a field: `field(z.string().min(1), { label: 'Region', live: true })`. */
+export function field<T extends z.ZodType>(schema: T, meta: FieldMeta): T {
+  return schema.meta({ ...meta }) as T;
+}
+
+interface JsonProperty {
+  type?: string;
+  enum?: string[];
+  minimum?: number;
+  maximum?: number;
+  maxLength?: number;
+  default?: unknown;
+  label?: string;
+  help?: string;
+  example?: string;
+  secret?: boolean;
+  multiline?: boolean;
+  order?: number;
+  live?: boolean;
+}
+
+interface JsonObject {
+  properties?: Record<string, JsonProperty>;
+  required?: string[];
+}
+
+function properties(schema: z.ZodObject): { all: [string, JsonProperty][]; required: string[] } {
+  const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonObject;
+  const all = Object.entries(json.properties ?? {}).sort(([, a], [, b]) => (a.order ?? 50) - (b.order ?? 50));
+  return { all, required: json.required ?? [] };
+}
+
+function kindOf(property: JsonProperty): FieldKind {
+  if (property.secret) return property.multiline ? 'secret-multiline' : 'secret';
+  if (property.enum || property.live) return 'choice';
+  if (property.type === 'number' || property.type === 'integer') return 'number';
+  if (property.type === 'boolean') return 'toggle';
+  if (property.type === 'object') return 'labels';
+  return property.multiline ? 'multiline' : 'text';
+}
+
+/** The fields of a schema in their order, prefilled with `values` (as text) or the defaults. */
+export function fieldsOf(schema: z.ZodObject, values: Record<string, string> = {}): Field[] {
+  const { all, required } = properties(schema);
+  return all.map(([key, property]) => {
+    const made: Field = {
+      key,
+      label: property.label ?? key,
+      kind: kindOf(property),
+      required: required.includes(key),
+    };
+    const value = values[key] ?? (property.default === undefined ? undefined : textOf(property.default));
+    if (value !== undefined && !property.secret) made.value = value;
+    if (property.help) made.help = property.help;
+    if (property.example) made.example = property.example;
+    if (property.enum) made.choices = property.enum.map((choice) => ({ value: choice, label: choice }));
+    if (property.minimum !== undefined && property.minimum > -1e9) made.min = property.minimum;
+    if (property.maximum !== undefined && property.maximum < 1e9) made.max = property.maximum;
+    if (property.maxLength !== undefined) made.maxLength = property.maxLength;
+    return made;
+  });
+}
+
+/** Keys of the secret fields. */
+export function secretKeys(schema: z.ZodObject): string[] {
+  return properties(schema)
+    .all.filter(([, property]) => property.secret)
+    .map(([key]) => key);
+}
+
+export interface Problem {
+  field: string;
+  message: string;
+}
+
+export type Read<T> = { ok: true; value: T } | { ok: false; problems: Problem[] };
+
+/** A value as a person would type it. */
+export function textOf(value: unknown): string {
+  if (value && typeof value === 'object') {
+    return Object.entries(value)
+      .map(([key, inner]) => `${key}=${String(inner)}`)
+      .join(',');
+  }
+  return String(value);
+}
+
+/** Reads `a=1,b=2` (commas or new lines); null when a piece has no `=`. */
+export function parsePairs(text: string): Record<string, string> | null {
+  const pairs: Record<string, string> = {};
+  for (const piece of text.split(/[,\n]/).map((each) => each.trim())) {
+    if (!piece) continue;
+    const at = piece.indexOf('=');
+    if (at < 1) return null;
+    pairs[piece.slice(0, at).trim()] = piece.slice(at + 1).trim();
+  }
+  return pairs;
+}
+
+/**
+ * Reads what a person typed (all text) by a schema: numbers, toggles and labels are converted, empty means absent, and unknown keys are
+ * problems of their own, so that nothing is dropped in silence.
+ */
+export function readValues<T extends z.ZodObject>(schema: T, values: Record<string, string>): Read<z.infer<T>> {
+  const { all } = properties(schema);
+  const known = new Map(all);
+  const problems: Problem[] = [];
+  const input: Record<string, unknown> = {};
+  for (const [key, text] of Object.entries(values)) {
+    const property = known.get(key);
+    if (!property) {
+      problems.push({
+        field: key,
+        message: `There is no field "${key}" here. Fields: ${[...known.keys()].join(', ')}.`,
+      });
+      continue;
+    }
+    if (text.trim() === '') continue;
+    const converted = convert(property, text);
+    if (converted === undefined) problems.push({ field: key, message: expectation(property) });
+    else input[key] = converted;
+  }
+  const parsed = schema.safeParse(input);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const key = String(issue.path[0] ?? '');
+      if (problems.some((problem) => problem.field === key)) continue;
+      const missing =
+        input[key] === undefined && values[key]?.trim() !== undefined ? 'Please fill this in.' : undefined;
+      const absent = input[key] === undefined;
+      problems.push({ field: key, message: missing ?? (absent ? 'Please fill this in.' : issue.message) });
+    }
+  }
+  if (problems.length > 0 || !parsed.success) return { ok: false, problems };
+  return { ok: true, value: parsed.data as z.infer<T> };
+}
+
+function convert(property: JsonProperty, text: string): unknown {
+  const trimmed = text.trim();
+  switch (property.type) {
+    case 'number':
+    case 'integer':
+      return /^[+-]?\d{1,15}(\.\d+)?$/.test(trimmed) ? Number(trimmed) : undefined;
+    case 'boolean':
+      if (/^(true|yes|on)$/i.test(trimmed)) return true;
+      return /^(false|no|off)$/i.test(trimmed) ? false : undefined;
+    case 'object':
+      return parsePairs(trimmed) ?? undefined;
+    default:
+      return property.multiline || property.secret ? text : trimmed;
+  }
+}
+
+function expectation(property: JsonProperty): string {
+  switch (property.type) {
+    case 'number':
+    case 'integer':
+      return 'This must be a number.';
+    case 'boolean':
+      return 'This must be yes or no.';
+    default:
+      return 'Write this as key=value pairs, separated by commas.';
+  }
+}
