@@ -1,0 +1,201 @@
+import { Fault } from '../errors.ts';
+import type { Observation, Operation } from '../ports/engine.ts';
+import { formatDuration } from '../units.ts';
+import {
+  atStep,
+  createInFlight,
+  type Decision,
+  ended,
+  failed,
+  type JobKind,
+  type Look,
+  logged,
+  overdue,
+  pollMs,
+  released,
+  retryLater,
+  withObservation,
+} from './kind.ts';
+
+const steps = ['Ask the provider', 'Provision', 'Fetch credentials', 'Check health'] as const;
+
+/** How long nodes may take to become Ready after the provider says that the cluster runs, before it is handed over as degraded. */
+const healthPatienceMs = 10 * 60_000;
+
+/** Creates a cluster: find or make it at the provider, follow the operation, fetch the kubeconfig, check its health. */
+export const createCluster: JobKind = {
+  name: 'cluster.create',
+  title: (job) => `Create cluster ${job.clusterName}`,
+  steps,
+  wantsHealth: ({ job, seen }) => !job.cancel && !(seen instanceof Fault) && seen.mine && seen.state === 'running',
+
+  decide(look) {
+    const { seen, now } = look;
+    if (overdue(look)) return failed(look, overdueFault(look));
+    if (seen instanceof Fault) return seen.retryable ? retryLater(look, seen) : failed(look, seen);
+    if (seen.state !== 'absent' && !seen.mine) return failed(look, foreignFault(look));
+    if (look.job.cancel) return cancelling(look, seen);
+    const cluster = withObservation(look.cluster, seen);
+    const running = { ...look.job, state: 'Running' as const, attempt: 0 };
+
+    switch (seen.state) {
+      case 'absent':
+        return decideAbsent(look);
+      case 'running':
+        return decideRunning({ ...look, cluster, job: running });
+      case 'error':
+        return decideError({ ...look, cluster, job: running }, seen);
+      default: {
+        const note = seen.step ?? 'The provider is working on it.';
+        let job = logged(atStep(running, steps, 1, now), now, note);
+        job = { ...job, note, intent: job.intent ?? { act: 'create', at: now, answered: true } };
+        if (seen.percent !== undefined) job.percent = Math.min(95, Math.round(seen.percent * 0.95));
+        if (seen.operation) job.operation = seen.operation;
+        return { do: 'wait', ms: pollMs(job, now), job, cluster };
+      }
+    }
+  },
+
+  acted(look, act, outcome) {
+    const { now } = look;
+    if (outcome instanceof Fault) {
+      if (!outcome.retryable && !outcome.outcomeUnknown) return failed(look, outcome);
+      return retryLater(look, outcome);
+    }
+    const intent = { act, at: look.job.intent?.at ?? now, answered: true };
+    const note =
+      act === 'create' ? 'The provider has accepted the request.' : 'The provider is removing what was there.';
+    const job = logged(
+      atStep({ ...look.job, intent, note, attempt: 0 }, steps, act === 'create' ? 1 : 0, now),
+      now,
+      note,
+    );
+    return { do: 'wait', ms: 1_000, job: withOperation(job, outcome), cluster: look.cluster };
+  },
+};
+
+function withOperation(job: Look['job'], outcome: Operation | null): Look['job'] {
+  return outcome ? { ...job, operation: outcome.id } : job;
+}
+
+function decideAbsent(look: Look): Decision {
+  const { now } = look;
+  const intent = look.job.intent;
+  if (intent?.act === 'create' && intent.answered) {
+    // The provider took it and shows nothing: lists lag for a moment, but not for minutes.
+    if (now - intent.at < 2 * 60_000) {
+      return { do: 'wait', ms: pollMs(look.job, now), job: { ...look.job, state: 'Running' }, cluster: look.cluster };
+    }
+    return failed(
+      look,
+      new Fault('internal', 'The provider accepted the cluster and then lost it.', {
+        whose: 'provider',
+        next: 'Press Retry to ask for it again.',
+      }),
+    );
+  }
+  const note = 'Asking the provider to create it.';
+  const job = logged(atStep({ ...look.job, state: 'Running', note }, steps, 0, now), now, note);
+  return {
+    do: 'act',
+    act: 'create',
+    job: { ...job, intent: { act: 'create', at: now, answered: false } },
+    cluster: { ...look.cluster, phase: 'Provisioning' },
+  };
+}
+
+function decideRunning(look: Look): Decision {
+  const { job, cluster, kubeconfig, health, now } = look;
+  if (kubeconfig === undefined || kubeconfig instanceof Fault) {
+    const fault =
+      kubeconfig ?? new Fault('conflict', 'The provider has no credentials for it yet.', { retryable: true });
+    const waiting = { ...look, job: { ...atStep(job, steps, 2, now), percent: 96 } };
+    if (fault.kind === 'conflict' || fault.retryable) return retryLater(waiting, fault);
+    return failed(waiting, fault, cluster);
+  }
+  const status = (type: string) => health?.conditions.find((condition) => condition.type === type)?.status;
+  const available = status('APIServerAvailable') === 'True';
+  const nodesReady = status('EveryNodeReady') === 'True';
+  const checking = atStep(job, steps, 3, now);
+  const since = checking.steps[3]?.at ?? now;
+  if (!available || (!nodesReady && now - since < healthPatienceMs)) {
+    const worst = health?.conditions.find((condition) => condition.status !== 'True');
+    const note = worst ? `Waiting: ${worst.message}` : 'Waiting for the cluster to answer.';
+    return { do: 'wait', ms: 2_000, job: logged({ ...checking, percent: 98, note }, now, note), cluster };
+  }
+  const took = formatDuration(now - (job.startedAt ?? job.requestedAt));
+  const note = nodesReady ? `Ready after ${took}.` : `Handed over after ${took}, but not every node is ready.`;
+  const { failure: _failure, ...fit } = released(cluster);
+  const decision: Decision = {
+    do: 'end',
+    job: ended(checking, 'Succeeded', now, note),
+    cluster: { ...fit, phase: 'Ready', readyAt: now, kubeconfig: true },
+    kubeconfig,
+  };
+  if (health) decision.health = health;
+  return decision;
+}
+
+function decideError(look: Look, seen: Observation): Decision {
+  const firstLookOfRetry =
+    look.job.retryOf !== undefined && (look.job.intent === undefined || look.job.intent.act === 'delete');
+  if (firstLookOfRetry) {
+    // A retry clears away what the failed attempt left, then begins anew.
+    const note = 'Removing what the failed attempt left behind.';
+    const job = logged(
+      { ...look.job, note, intent: { act: 'delete' as const, at: look.now, answered: false } },
+      look.now,
+      note,
+    );
+    return { do: 'act', act: 'delete', job, cluster: { ...look.cluster, phase: 'Provisioning' } };
+  }
+  return failed(
+    look,
+    new Fault('internal', seen.message ?? 'The provider reports that creating it failed.', {
+      whose: 'provider',
+      next: 'Press Retry to clear it away and try again, or Delete to remove what is left.',
+    }),
+  );
+}
+
+function cancelling(look: Look, seen: Observation): Decision {
+  const { now } = look;
+  const by = look.job.cancel?.byName ?? 'someone';
+  if (seen.state === 'absent') {
+    if (createInFlight(look)) {
+      const note = 'Cancelling: making sure that the request did not reach the provider.';
+      return { do: 'wait', ms: 2_000, job: logged({ ...look.job, note }, now, note), cluster: look.cluster };
+    }
+    return {
+      do: 'end',
+      job: ended(look.job, 'Cancelled', now, `Cancelled by ${by}; nothing is left at the provider.`),
+      cluster: null,
+    };
+  }
+  if (seen.state === 'deleting') {
+    const note = 'Cancelling: the provider is removing it.';
+    const job = logged({ ...look.job, note }, now, note);
+    return { do: 'wait', ms: pollMs(job, now), job, cluster: { ...look.cluster, phase: 'Deleting' } };
+  }
+  const note = 'Cancelling: asking the provider to remove it.';
+  const job = logged({ ...look.job, note, intent: { act: 'delete' as const, at: now, answered: false } }, now, note);
+  return { do: 'act', act: 'delete', job, cluster: { ...look.cluster, phase: 'Deleting' } };
+}
+
+function overdueFault(look: Look): Fault {
+  return new Fault('internal', `It did not finish within ${formatDuration(look.job.allowedMs)}.`, {
+    whose: 'provider',
+    next: 'Look at the provider, then press Retry to go on or Delete to remove what is there.',
+  });
+}
+
+function foreignFault(look: Look): Fault {
+  return new Fault(
+    'conflict',
+    `The provider already has a cluster named ${look.cluster.externalName} that is not this one.`,
+    {
+      whose: 'admin',
+      next: 'Choose another name, or remove that cluster at the provider.',
+    },
+  );
+}

@@ -1,0 +1,142 @@
+/**
+ * A job is a record, not a running function. Each tick: load → observe (never writes) → decide (pure) → act → save → report → next tick.
+ *
+ * Terms: a *tick* is one turn of a job, fenced by compare-and-swap on its revision; an *act* is a call that changes the provider; an *intent* is the
+ * saved word that an act is about to be done; a *look* is everything a tick has seen.
+ */
+import { backoffMs, type Fault } from '../errors.ts';
+import type { Observation, Operation } from '../ports/engine.ts';
+import type { ClusterHealth } from '../ports/kube.ts';
+import type { Cluster, Job, JobKindName, Step } from '../records.ts';
+
+/** Everything a tick has seen before it decides. */
+export interface Look {
+  job: Job;
+  cluster: Cluster;
+  /** What the provider shows, or why it could not be asked. */
+  seen: Observation | Fault;
+  /** Present when the kind asked for it (`wantsHealth`) and the provider gave a kubeconfig; a Fault when it did not. */
+  kubeconfig?: string | Fault;
+  /** What the cluster's own API shows, when there is a kubeconfig. */
+  health?: ClusterHealth;
+  now: number;
+  /** Random in [0, 1), spreads retries. */
+  jitter: number;
+}
+
+/** What a tick does next, with the whole new records; nothing is saved that is not in here. */
+export type Decision =
+  /** Save the intent, call the engine, then `acted` decides with its answer. */
+  | { do: 'act'; act: 'create' | 'delete'; job: Job; cluster: Cluster }
+  | { do: 'wait'; ms: number; job: Job; cluster: Cluster }
+  | {
+      do: 'end';
+      job: Job;
+      /** Null removes the record and releases the name: only after the provider says that the cluster is gone. */
+      cluster: Cluster | null;
+      /** Sealed and kept with the cluster. */
+      kubeconfig?: string;
+      health?: ClusterHealth;
+    };
+
+/** Registered in `jobKinds`; by that it is run, recovered and part of the kill matrix. */
+export interface JobKind {
+  name: JobKindName;
+  /** "Create cluster dev-1". */
+  title(job: Job): string;
+  /** Names of its steps in order, for people. */
+  steps: readonly string[];
+  /** Whether this tick wants the kubeconfig and the health of the cluster as well. */
+  wantsHealth(look: Look): boolean;
+  decide(look: Look): Decision;
+  /** The engine's answer to the act of this tick: an operation, null (nothing to do), or a Fault. */
+  acted(look: Look, act: 'create' | 'delete', outcome: Operation | null | Fault): Decision;
+}
+
+/** How long to wait before looking again: a tenth of the operation's age, between 1 and 15 seconds. */
+export function pollMs(job: Job, now: number): number {
+  const age = now - (job.intent?.at ?? job.startedAt ?? now);
+  return Math.min(15_000, Math.max(1_000, Math.round(age / 10)));
+}
+
+/** The same job with one more line in its log; consecutive equal lines are kept once. */
+export function logged(job: Job, at: number, text: string): Job {
+  if (job.log.at(-1)?.text === text) return job;
+  return { ...job, log: [...job.log, { at, text }].slice(-50) };
+}
+
+/** The same job with the step at `index` under way, those before it done, those after it open. */
+export function atStep(job: Job, names: readonly string[], index: number, now: number): Job {
+  const steps = names.map((name, position): Step => {
+    const before = job.steps[position];
+    const state = position < index ? 'done' : position === index ? 'doing' : 'todo';
+    if (before && before.state === state) return before;
+    return state === 'todo' ? { name, state } : { name, state, at: now };
+  });
+  return { ...job, steps };
+}
+
+/** All fields of an ended job. */
+export function ended(job: Job, state: 'Succeeded' | 'Failed' | 'Cancelled', now: number, note: string): Job {
+  const { dueAt: _due, ...rest } = job;
+  const steps = job.steps.map((step): Step => {
+    if (state === 'Succeeded') return step.state === 'done' ? step : { ...step, state: 'done', at: now };
+    return step.state === 'doing' ? { ...step, state: 'failed', at: now } : step;
+  });
+  const done: Job = { ...rest, state, endedAt: now, note, steps };
+  if (state === 'Succeeded') done.percent = 100;
+  return logged(done, now, note);
+}
+
+/** The cluster without its open job. */
+export function released(cluster: Cluster): Cluster {
+  const { openJob: _open, ...rest } = cluster;
+  return rest;
+}
+
+/** A waiting decision after a Fault that may pass: back-off by its kind, said in the note. */
+export function retryLater(look: Look, fault: Fault): Decision {
+  const attempt = look.job.attempt + 1;
+  const ms = backoffMs(fault, attempt, look.jitter, 1_000, 30_000);
+  const note = `${fault.message} Trying again (attempt ${attempt + 1}).`;
+  const job = logged({ ...look.job, state: 'Waiting', attempt, note }, look.now, fault.message);
+  return { do: 'wait', ms, job, cluster: look.cluster };
+}
+
+/** The end of a job by a Fault; the cluster is marked Failed with the reason and stays until it is deleted. */
+export function failed(look: Look, fault: Fault, cluster: Cluster = look.cluster): Decision {
+  const failure: NonNullable<Job['failure']> = { kind: fault.kind, message: fault.message, correlation: look.job.id };
+  if (fault.next) failure.next = fault.next;
+  const reason: NonNullable<Cluster['failure']> = { message: fault.message, at: look.now };
+  if (fault.next) reason.next = fault.next;
+  return {
+    do: 'end',
+    job: { ...ended(look.job, 'Failed', look.now, fault.message), failure },
+    cluster: { ...released(cluster), phase: 'Failed', failure: reason },
+  };
+}
+
+/** Facts of the cluster that the provider has told. */
+export function withObservation(cluster: Cluster, seen: Observation): Cluster {
+  const next: Cluster = { ...cluster };
+  if (seen.endpoint) next.endpoint = seen.endpoint;
+  if (seen.version) next.version = seen.version;
+  if (seen.nodes !== undefined) next.nodes = seen.nodes;
+  if (seen.externalId) next.externalId = seen.externalId;
+  if (seen.notes?.length) next.notes = seen.notes;
+  return next;
+}
+
+/** True when the job has run longer than it may. */
+export function overdue(look: Look): boolean {
+  return look.job.deadlineAt !== undefined && look.now > look.job.deadlineAt;
+}
+
+/** How long an unanswered create may still arrive at the provider after its intent was saved. */
+export const settleMs = 20_000;
+
+/** True while a create of this cluster may still be on its way to the provider, so that "absent" proves nothing yet. */
+export function createInFlight(look: Look): boolean {
+  const intent = look.job.intent;
+  return intent?.act === 'create' && !intent.answered && look.now - intent.at < settleMs;
+}
