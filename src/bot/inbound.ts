@@ -1,5 +1,5 @@
-import type { Card, Form } from '../core/card.ts';
-import type { Attachment, MessageRef } from '../core/ports/chat.ts';
+import type { Answer } from '../core/command.ts';
+import type { MessageRef } from '../core/ports/chat.ts';
 import type { Place } from '../core/records.ts';
 
 /** A person as the chat platform vouches for them. */
@@ -32,21 +32,7 @@ export interface Inbound {
 }
 
 /** What the adapter does with an answer. */
-export interface Outbound {
-  /** Only the caller sees it, or everybody in the place. */
-  audience: 'caller' | 'place';
-  card?: Card;
-  /** Opened, or offered as a button that opens it. */
-  form?: Form;
-  /** A submitted form was refused at these fields: show them there and keep the values. */
-  problems?: { field: string; message: string }[];
-  /** For the direct conversation only. */
-  files?: Attachment[];
-  /** The card replaces the message the button sits on. */
-  replaces?: boolean;
-  /** Delete the person's own message where the platform allows it: a secret was pasted. */
-  remove?: boolean;
-}
+export type Outbound = Answer;
 
 /** Answers an event. Never throws, and answers within about two seconds, or says that it is still working. */
 export type Handle = (inbound: Inbound) => Promise<Outbound[]>;

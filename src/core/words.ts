@@ -1,0 +1,65 @@
+/** Marks and words for states: never colour or emoji alone. */
+import type { Tone } from './card.ts';
+import type { Cluster, Health, Job, JobState, Phase } from './records.ts';
+
+export const phaseTone: Record<Phase, Tone> = {
+  Requested: 'busy',
+  Provisioning: 'busy',
+  Ready: 'good',
+  Updating: 'busy',
+  Deleting: 'busy',
+  Deleted: 'plain',
+  Failed: 'bad',
+  Unknown: 'warn',
+};
+
+export const jobTone: Record<JobState, Tone> = {
+  AwaitingApproval: 'busy',
+  Denied: 'bad',
+  Expired: 'warn',
+  Queued: 'busy',
+  Running: 'busy',
+  Waiting: 'busy',
+  Succeeded: 'good',
+  Failed: 'bad',
+  Cancelled: 'warn',
+};
+
+/** Job states as people say them. */
+export const jobWords: Record<JobState, string> = {
+  AwaitingApproval: 'waiting for approval',
+  Denied: 'denied',
+  Expired: 'expired, nobody decided in time',
+  Queued: 'queued',
+  Running: 'running',
+  Waiting: 'waiting to try again',
+  Succeeded: 'succeeded',
+  Failed: 'failed',
+  Cancelled: 'cancelled',
+};
+
+/** How a cluster stands in one or two words, with its health when that is worse. */
+export function standing(cluster: Cluster, health: Health | undefined): string {
+  if (cluster.phase === 'Ready' && health && health.verdict !== 'Healthy')
+    return `Ready, ${health.verdict.toLowerCase()}`;
+  return cluster.phase;
+}
+
+/** "an hour ago" in its plainest form. */
+export function ago(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3_600) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 86_400 * 2) return `${Math.round(seconds / 3_600)} h ago`;
+  return `${Math.round(seconds / 86_400)} d ago`;
+}
+
+/** "1 node", "3 nodes". */
+export function count(amount: number, one: string, many = `${one}s`): string {
+  return `${amount} ${amount === 1 ? one : many}`;
+}
+
+/** A job as people call it: `#k3f9x2ab`. */
+export function jobName(job: Pick<Job, 'id'>): string {
+  return `#${job.id}`;
+}
