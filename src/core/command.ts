@@ -5,11 +5,11 @@ import { formatLine } from './line.ts';
 import type { Caller, Policy } from './policy.ts';
 import type { Attachment, MessageRef } from './ports/chat.ts';
 import type { NewId } from './ports/clock.ts';
-import type { Call, Engines } from './ports/engine.ts';
+import type { Call, EngineClient, Engines, Options } from './ports/engine.ts';
 import type { Kube } from './ports/kube.ts';
 import type { Log } from './ports/log.ts';
 import type { Cache, Change, Commit, Sealer, Store } from './ports/store.ts';
-import type { Audit, Delivery, Job, Place } from './records.ts';
+import type { Audit, Delivery, Job, Place, Provisioner } from './records.ts';
 
 /** What a command answers; adapters and renderers turn it into messages, modals and files. */
 export interface Answer {
@@ -80,6 +80,10 @@ export interface Context {
   registry: Registry;
   /** A bounded outside call. */
   call(ms: number): Call;
+  /** A provisioner's connection. Workers alone may change anything through it; commands observe, check and ask for options. */
+  connect(provisioner: Provisioner): Promise<EngineClient>;
+  /** The provider's live choices and prices, at most a minute old; null when it does not answer within about a second. */
+  options(provisioner: Provisioner): Promise<Options | null>;
   /** Commits with an audit entry and the delivery of this event in the same transaction. */
   effect(changes: Change[], effect: Effect): Promise<Effected>;
   /** Tells the queue, without waiting and without failing: the sweep finds what it missed. */

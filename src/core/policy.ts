@@ -3,7 +3,7 @@ import { Fault } from './errors.ts';
 import type { Plan, Role } from './records.ts';
 
 /** Whom a policy lets pass. `owner`: the owner of the cluster, or an admin. */
-type Rule = 'member' | 'owner' | 'admin' | 'superadmin';
+type Rule = 'member' | 'owner' | 'admin';
 
 export const policies = {
   'kqueen:read': 'member',
@@ -64,7 +64,6 @@ export function refusal(policy: Policy, caller: Caller, owners: readonly string[
         },
       );
     case 'admin':
-    case 'superadmin':
       if (atLeast(caller.role, rule)) return null;
       return new Fault('not-allowed', `That needs the role ${rule}; you are a ${caller.role}.`, {
         next: `Ask a person with the role ${rule}.`,

@@ -1,0 +1,251 @@
+import { z } from 'zod';
+import { plainCard } from '../card.ts';
+import type { Answer, Command, Context } from '../command.ts';
+import { Fault } from '../errors.ts';
+import { formatLine } from '../line.ts';
+import { planCreate } from '../plan.ts';
+import { atLeast } from '../policy.ts';
+import type { Change, Stored } from '../ports/store.ts';
+import type { Approval, Job, Plan } from '../records.ts';
+import { field } from '../schema.ts';
+import { jobTitle } from '../views/job.ts';
+import { planParts } from '../views/plan.ts';
+import { jobName } from '../words.ts';
+import { findJob, jobField, movedFault, repeatAnswer, toCaller } from './common.ts';
+
+/** The text form of the Approve button. The plan's hash says what the approver has seen. */
+export const approve: Command = {
+  name: 'approve',
+  aliases: ['approval approve'],
+  summary: 'Agree to a request',
+  examples: ['approve k3f9x2ab', 'approve k3f9x2ab because the demo needs it'],
+  group: 'Jobs and approvals',
+  policy: 'approval:decide',
+  changes: true,
+  args: z.object({
+    job: jobField,
+    reason: field(z.string().trim().max(500).optional(), { label: 'Reason', order: 2 }),
+    plan: field(z.string().optional(), { label: 'Plan', order: 99 }),
+  }),
+  positional: ['job'],
+  words: { because: 'reason' },
+  async run(context, values) {
+    const { job, approval } = await pending(context, values.job ?? '');
+    const plan = await planNow(context, job.record);
+    const seen = values.plan ?? approval.record.planHash;
+    if (plan.hash !== seen) return stale(job.record, plan, values.reason);
+    const { caller, now } = context;
+    const decided: Approval = {
+      ...approval.record,
+      state: 'approved',
+      planHash: plan.hash,
+      decidedBy: caller.person,
+      deciderName: caller.name,
+      decidedAt: now,
+    };
+    if (values.reason) decided.reason = values.reason;
+    const next: Job = {
+      ...job.record,
+      plan,
+      state: 'Queued',
+      tick: job.record.tick + 1,
+      dueAt: now,
+      note: 'Waiting for a free worker.',
+      log: [
+        ...job.record.log,
+        { at: now, text: `Approved by ${caller.name}${values.reason ? `: ${values.reason}` : '.'}` },
+      ],
+    };
+    return decide(context, job, approval, decided, next, [], 'approved', values.reason);
+  },
+};
+
+/** The text form of the Deny button; a reason is asked for, because the person who asked will read it. */
+export const deny: Command = {
+  name: 'deny',
+  aliases: ['approval deny', 'reject'],
+  summary: 'Refuse a request, with a reason',
+  examples: ['deny k3f9x2ab because the budget is used up'],
+  group: 'Jobs and approvals',
+  policy: 'approval:decide',
+  changes: true,
+  args: z.object({
+    job: jobField,
+    reason: field(z.string().trim().min(1, 'Please give a reason.').max(500), {
+      label: 'Reason',
+      help: 'The person who asked will read it.',
+      multiline: true,
+      order: 2,
+    }),
+  }),
+  positional: ['job'],
+  words: { because: 'reason' },
+  async run(context, values) {
+    const { job, approval } = await pending(context, values.job ?? '');
+    const { caller, now } = context;
+    const reason = values.reason ?? '';
+    const decided: Approval = {
+      ...approval.record,
+      state: 'denied',
+      decidedBy: caller.person,
+      deciderName: caller.name,
+      decidedAt: now,
+      reason,
+    };
+    const { dueAt: _due, ...rest } = job.record;
+    const next: Job = {
+      ...rest,
+      state: 'Denied',
+      endedAt: now,
+      note: `Denied by ${caller.name}: ${reason}`,
+      log: [...job.record.log, { at: now, text: `Denied by ${caller.name}: ${reason}` }],
+    };
+    return decide(context, job, approval, decided, next, await undoRequest(context, job.record), 'denied', reason);
+  },
+};
+
+/** The changes that take a request back of which nothing has been done yet: a new cluster goes, an existing one is free again. */
+export async function undoRequest(context: Context, job: Job): Promise<Change[]> {
+  const ref = { kind: 'cluster', org: job.org, id: job.cluster } as const;
+  const cluster = await context.store.get(ref);
+  if (!cluster || cluster.record.openJob !== job.id) return [];
+  if (job.kind === 'cluster.create') {
+    return [
+      { op: 'delete', ref, if: cluster.revision },
+      { op: 'delete', ref: { kind: 'name', org: job.org, id: `cluster.${cluster.record.name}` } },
+    ];
+  }
+  const { openJob: _open, ...free } = cluster.record;
+  return [{ op: 'put', ref, record: free, if: cluster.revision }];
+}
+
+interface Pending {
+  job: Stored<'job'>;
+  approval: Stored<'approval'>;
+}
+
+/** The open request of a job, or the Fault that says honestly how it stands and why this person cannot decide. */
+async function pending(context: Context, name: string): Promise<Pending> {
+  const { caller, store, now } = context;
+  const job = await findJob(context, name);
+  const approval = await store.get({ kind: 'approval', org: caller.org, id: job.record.id });
+  if (!approval) throw new Fault('conflict', `${jobTitle(job.record)} needs no approval.`);
+  const { record } = approval;
+  if (record.state !== 'pending' || record.expiresAt <= now) {
+    const how =
+      record.state === 'pending'
+        ? 'has expired'
+        : record.deciderName
+          ? `was ${record.state} by ${record.deciderName}`
+          : `is ${record.state}`;
+    throw new Fault('conflict', `${jobTitle(job.record)} ${how}, so there is nothing to decide.`, {
+      next: `See job show ${job.record.id}.`,
+    });
+  }
+  if (record.requestedBy === caller.person) {
+    throw new Fault('not-allowed', 'You asked for this yourself, so another person decides.', {
+      next: `Ask a person with the role ${record.role}.`,
+    });
+  }
+  if (!atLeast(caller.role, record.role)) {
+    throw new Fault('not-allowed', `Deciding needs the role ${record.role}; you are a ${caller.role}.`, {
+      next: `Ask a person with the role ${record.role}.`,
+    });
+  }
+  return { job, approval };
+}
+
+/** The plan as it would be made now; what cannot be asked at the moment keeps its recorded value. */
+async function planNow(context: Context, job: Job): Promise<Plan> {
+  const { store, engines } = context;
+  if (job.kind !== 'cluster.create') return job.plan;
+  const cluster = await store.get({ kind: 'cluster', org: job.org, id: job.cluster });
+  const provisioner = await store.get({ kind: 'provisioner', org: job.org, id: job.provisioner });
+  if (!cluster || !provisioner) {
+    throw new Fault('stale-plan', 'What this request rests on is gone: its provisioner was removed.', {
+      next: 'Deny it, and ask for it again elsewhere.',
+    });
+  }
+  const engine = engines.get(provisioner.record.engine);
+  if (!engine) throw new Fault('unsupported', `The engine ${provisioner.record.engine} is not allowed here any more.`);
+  const options = await context.options(provisioner.record);
+  if (!options) return job.plan;
+  const { name, spec, purpose, labels, owner, ownerName } = cluster.record;
+  const asker = { person: job.requestedBy, name: job.requesterName, role: 'member' as const, org: job.org };
+  const plan = planCreate(
+    {
+      name,
+      provisioner: provisioner.record,
+      engine,
+      spec,
+      purpose,
+      owner: { person: owner, name: ownerName },
+      labels,
+      options,
+    },
+    asker,
+  );
+  // A request that waits for approval needed one when it was asked; a price unknown then and known now is news.
+  return { ...plan, approval: job.plan.approval };
+}
+
+function stale(job: Job, plan: Plan, reason: string | undefined): Answer {
+  const values: Record<string, string> = { job: job.id, ...(reason ? { reason } : {}), plan: plan.hash };
+  const text = 'The plan has changed since it was shown. Nothing was decided; this is the plan now.';
+  return toCaller({
+    title: `${jobTitle(job)}: the plan has changed`,
+    tone: 'warn',
+    text,
+    parts: [{ part: 'text', text }, ...planParts(plan)],
+    buttons: [
+      { label: 'Approve the new plan', command: formatLine('approve', ['job'], values), style: 'primary' },
+      { label: 'Deny', command: formatLine('deny', ['job'], { job: job.id }), style: 'danger' },
+    ],
+  });
+}
+
+async function decide(
+  context: Context,
+  job: Stored<'job'>,
+  approval: Stored<'approval'>,
+  decided: Approval,
+  next: Job,
+  more: Change[],
+  outcome: 'approved' | 'denied',
+  reason: string | undefined,
+): Promise<Answer> {
+  const says = `You have ${outcome} ${jobTitle(next)} (${jobName(next)}).`;
+  const done = await context.effect(
+    [
+      { op: 'put', ref: approval.ref, record: decided, if: approval.revision },
+      { op: 'put', ref: job.ref, record: next, if: job.revision },
+      ...more,
+    ],
+    {
+      action: 'approval',
+      outcome,
+      subject: next.clusterName,
+      says,
+      job: next.id,
+      approval: decided.id,
+      ...(reason ? { reason } : {}),
+    },
+  );
+  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+  if (!done.ok) {
+    const now = await context.store.get(approval.ref);
+    if (now && now.record.state !== 'pending') {
+      throw new Fault('conflict', `${now.record.deciderName ?? 'Somebody'} was faster: it is ${now.record.state}.`, {
+        next: `See job show ${next.id}.`,
+      });
+    }
+    throw movedFault('The request');
+  }
+  if (outcome === 'approved') context.tick(next);
+  return {
+    ...toCaller(
+      plainCard(outcome === 'approved' ? 'Approved' : 'Denied', says, outcome === 'approved' ? 'good' : 'plain'),
+    ),
+    receipt: true,
+  };
+}

@@ -1,0 +1,223 @@
+import { z } from 'zod';
+import { plainCard } from '../card.ts';
+import { type Answer, type Command, type Context, lineOf } from '../command.ts';
+import { Fault } from '../errors.ts';
+import { planDelete } from '../plan.ts';
+import type { Change, Stored } from '../ports/store.ts';
+import type { Approval, Job, Plan } from '../records.ts';
+import { field } from '../schema.ts';
+import { planParts } from '../views/plan.ts';
+import { jobName } from '../words.ts';
+import { undoRequest } from './approve.ts';
+import { busyFault, clusterField, demand, findCluster, movedFault, newJob, repeatAnswer, toCaller } from './common.ts';
+
+/** Deletes a cluster: what dies is shown, its name is typed, by policy an admin agrees, and it is gone only when the provider says so. */
+export const clusterDelete: Command = {
+  name: 'cluster delete',
+  aliases: ['cluster destroy', 'cluster remove', 'cluster rm', 'done'],
+  summary: 'Delete a cluster; its name is asked for',
+  examples: ['cluster delete dev-1', 'cluster delete dev-1 confirm=dev-1'],
+  group: 'Clusters',
+  policy: 'cluster:delete',
+  changes: true,
+  args: z.object({
+    cluster: clusterField,
+    confirm: field(z.string().trim().optional(), {
+      label: 'Type its name',
+      help: 'The name of the cluster, letter by letter.',
+      order: 2,
+    }),
+  }),
+  positional: ['cluster'],
+  async run(context, values) {
+    const found = await findCluster(context, values.cluster ?? '');
+    const cluster = found.record;
+    demand(context, 'cluster:delete', [cluster.owner]);
+    const open = cluster.openJob
+      ? await context.store.get({ kind: 'job', org: cluster.org, id: cluster.openJob })
+      : undefined;
+    if (open && open.record.kind === 'cluster.delete') {
+      if (open.record.requestedBy === context.caller.person) {
+        return repeatAnswer({
+          effect: `You have asked for this already; it is job ${jobName(open.record)}.`,
+          job: open.record.id,
+        });
+      }
+      throw await busyFault(context, cluster);
+    }
+    const health = context.cache.get({ kind: 'health', org: cluster.org, id: cluster.id });
+    const counts = health
+      ? { nodes: health.nodes, deployments: health.deployments.total, pods: health.pods.total }
+      : null;
+    const plan = planDelete(cluster, context.engines.get(cluster.engine), counts, context.caller);
+    if (values.confirm === undefined) return confirmForm(plan, cluster.name, open?.record);
+    if (values.confirm !== cluster.name) {
+      const message = `That is not its name. Nothing was deleted; type ${cluster.name} to delete it.`;
+      if (context.source === 'form')
+        return {
+          audience: 'caller',
+          problems: [{ field: 'confirm', message }],
+          card: plainCard('Nothing was deleted', message, 'warn'),
+        };
+      throw new Fault('bad-input', message, { field: 'confirm' });
+    }
+    return ask(context, found, open, plan);
+  },
+};
+
+function confirmForm(plan: Plan, name: string, open: Job | undefined): Answer {
+  const text = `${plan.disturbs}${open ? ' It is being created now; deleting cancels that.' : ''}`;
+  return {
+    audience: 'caller',
+    card: {
+      title: `${plan.title}?`,
+      tone: 'warn',
+      text: `${plan.title}? ${text}`,
+      parts: [{ part: 'text', text }, ...planParts(plan)],
+      buttons: [],
+    },
+    form: {
+      title: plan.title.slice(0, 60),
+      command: `cluster delete ${name}`,
+      submit: 'Delete it',
+      intro:
+        `${text} ${plan.facts.map(({ label, value }) => `${label}: ${value}.`).join(' ')} ${plan.approval.needed ? `Approval is needed: ${plan.approval.why}.` : ''}`.trim(),
+      fields: [
+        {
+          key: 'confirm',
+          label: `Type ${name} to delete it`,
+          kind: 'text',
+          required: true,
+          help: 'The name of the cluster, letter by letter.',
+        },
+      ],
+      private: false,
+    },
+  };
+}
+
+async function ask(
+  context: Context,
+  found: Stored<'cluster'>,
+  open: Stored<'job'> | undefined,
+  plan: Plan,
+): Promise<Answer> {
+  const { caller, now, limits, newId } = context;
+  const cluster = found.record;
+  const org = cluster.org;
+  const id = newId(8);
+  let job = newJob(context, {
+    id,
+    kind: 'cluster.delete',
+    cluster: cluster.id,
+    clusterName: cluster.name,
+    provisioner: cluster.provisioner,
+    engine: cluster.engine,
+    plan,
+    command: lineOf(clusterDelete, { cluster: cluster.name }),
+  });
+  const changes: Change[] = [];
+  if (open) {
+    // Delete during create takes the cluster over in the same transaction. A creation that never began has left nothing behind.
+    if (open.record.startedAt === undefined) return withdraw(context, open);
+    const { dueAt: _due, ...rest } = open.record;
+    const log = [...open.record.log, { at: now, text: `Cancelled by ${caller.name}, who deletes the cluster.` }].slice(
+      -50,
+    );
+    const over: Job = {
+      ...rest,
+      state: 'Cancelled',
+      endedAt: now,
+      note: `Cancelled by ${caller.name}, who deletes the cluster.`,
+      log,
+    };
+    changes.push({ op: 'put', ref: open.ref, record: over, if: open.revision });
+    // What the creation asked for last may still be on its way: the deletion has to know.
+    if (open.record.intent) job = { ...job, intent: open.record.intent };
+  }
+  const approvalNeeded = plan.approval.needed && !open;
+  if (approvalNeeded) {
+    const approval: Approval = {
+      v: 1,
+      id,
+      org,
+      job: id,
+      cluster: cluster.id,
+      clusterName: cluster.name,
+      requestedBy: caller.person,
+      requesterName: caller.name,
+      requestedAt: now,
+      role: plan.approval.role,
+      planHash: plan.hash,
+      state: 'pending',
+      expiresAt: now + limits.approvalMs,
+    };
+    job = { ...job, state: 'AwaitingApproval', approval: id, dueAt: approval.expiresAt, note: 'Waiting for approval.' };
+    changes.push({ op: 'put', ref: { kind: 'approval', org, id }, record: approval, if: 0 });
+  }
+  changes.push(
+    { op: 'put', ref: { kind: 'job', org, id }, record: job, if: 0 },
+    {
+      op: 'put',
+      ref: found.ref,
+      record: { ...cluster, openJob: id, phase: approvalNeeded ? cluster.phase : 'Deleting' },
+      if: found.revision,
+    },
+  );
+  const says = approvalNeeded
+    ? `Deleting ${cluster.name} is asked for; an admin decides.`
+    : `Cluster ${cluster.name} is being deleted.`;
+  const done = await context.effect(changes, {
+    action: 'cluster.delete',
+    outcome: 'requested',
+    subject: cluster.name,
+    says,
+    job: id,
+  });
+  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+  if (!done.ok) throw movedFault(`Cluster ${cluster.name}`);
+  context.tick(job);
+  return {
+    ...toCaller({
+      ...plainCard(plan.title, `${says} Its message here shows how it goes.`, 'busy'),
+      footer: `Job ${jobName(job)}`,
+    }),
+    receipt: true,
+  };
+}
+
+/** Deleting a cluster whose creation has not begun: the request is taken back, and there is nothing to remove. */
+async function withdraw(context: Context, open: Stored<'job'>): Promise<Answer> {
+  const { caller, now } = context;
+  const { dueAt: _due, ...rest } = open.record;
+  const next: Job = {
+    ...rest,
+    state: 'Cancelled',
+    endedAt: now,
+    note: `Cancelled by ${caller.name} before anything was done.`,
+  };
+  const changes: Change[] = [
+    { op: 'put', ref: open.ref, record: next, if: open.revision },
+    ...(await undoRequest(context, open.record)),
+  ];
+  const approval = await context.store.get({ kind: 'approval', org: caller.org, id: open.record.id });
+  if (approval?.record.state === 'pending') {
+    changes.push({
+      op: 'put',
+      ref: approval.ref,
+      record: { ...approval.record, state: 'withdrawn', decidedAt: now },
+      if: approval.revision,
+    });
+  }
+  const says = `Cluster ${open.record.clusterName} had not been begun; the request is withdrawn and nothing is left.`;
+  const done = await context.effect(changes, {
+    action: 'cluster.delete',
+    outcome: 'done',
+    subject: open.record.clusterName,
+    says,
+    job: open.record.id,
+  });
+  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+  if (!done.ok) throw movedFault('The request');
+  return { ...toCaller(plainCard('Withdrawn', says, 'good')), receipt: true };
+}

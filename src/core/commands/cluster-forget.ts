@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { plainCard } from '../card.ts';
+import type { Command } from '../command.ts';
+import { kubeconfigSecretId } from '../connect.ts';
+import { Fault } from '../errors.ts';
+import type { Change } from '../ports/store.ts';
+import { endedStates } from '../records.ts';
+import { field } from '../schema.ts';
+import { clusterField, findCluster, movedFault, repeatAnswer, toPlace } from './common.ts';
+
+/** Removes a cluster's record and nothing else: what exists at the provider stays there and goes on costing money. */
+export const clusterForget: Command = {
+  name: 'cluster forget',
+  summary: 'Remove the record only; the provider is not asked',
+  examples: ['cluster forget dev-1', 'cluster forget dev-1 confirm=dev-1'],
+  group: 'Clusters',
+  policy: 'cluster:forget',
+  changes: true,
+  args: z.object({
+    cluster: clusterField,
+    confirm: field(z.string().trim().optional(), { label: 'Type its name', order: 2 }),
+  }),
+  positional: ['cluster'],
+  async run(context, values) {
+    const { store, now, caller } = context;
+    const found = await findCluster(context, values.cluster ?? '');
+    const cluster = found.record;
+    const there = `${cluster.provisionerName}, where it is named ${cluster.externalName}${cluster.externalId ? ` (${cluster.externalId})` : ''}`;
+    if (values.confirm !== cluster.name) {
+      const message = 'That is not its name. Nothing was forgotten.';
+      const intro = `KQueen will forget ${cluster.name}. It is not deleted: look at ${there}, because what runs there goes on costing money.`;
+      if (values.confirm !== undefined) {
+        if (context.source === 'form')
+          return {
+            audience: 'caller',
+            problems: [{ field: 'confirm', message }],
+            card: plainCard('Nothing was forgotten', message, 'warn'),
+          };
+        throw new Fault('bad-input', message, { field: 'confirm', next: `Type ${cluster.name}.` });
+      }
+      return {
+        audience: 'caller',
+        card: plainCard(`Forget ${cluster.name}?`, intro, 'warn'),
+        form: {
+          title: `Forget ${cluster.name}`,
+          command: `cluster forget ${cluster.name}`,
+          submit: 'Forget it',
+          intro,
+          fields: [{ key: 'confirm', label: `Type ${cluster.name} to forget it`, kind: 'text', required: true }],
+          private: false,
+        },
+      };
+    }
+    const org = cluster.org;
+    const changes: Change[] = [
+      { op: 'delete', ref: found.ref, if: found.revision },
+      { op: 'delete', ref: { kind: 'name', org, id: `cluster.${cluster.name}` } },
+      { op: 'delete', ref: { kind: 'health', org, id: cluster.id } },
+      { op: 'delete', ref: { kind: 'secret', org, id: kubeconfigSecretId(cluster.id) } },
+    ];
+    const open = cluster.openJob ? await store.get({ kind: 'job', org, id: cluster.openJob }) : undefined;
+    if (open && !endedStates.includes(open.record.state)) {
+      const { dueAt: _due, ...rest } = open.record;
+      changes.push({
+        op: 'put',
+        ref: open.ref,
+        record: { ...rest, state: 'Cancelled', endedAt: now, note: `${caller.name} made KQueen forget the cluster.` },
+        if: open.revision,
+      });
+    }
+    const says = `KQueen has forgotten ${cluster.name}. Nothing was deleted at ${there}.`;
+    const done = await context.effect(changes, {
+      action: 'cluster.forget',
+      outcome: 'done',
+      subject: cluster.name,
+      says,
+    });
+    if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+    if (!done.ok) throw movedFault(`Cluster ${cluster.name}`);
+    return toPlace(plainCard(`Forgotten: ${cluster.name}`, says, 'warn'));
+  },
+};

@@ -1,0 +1,244 @@
+import { z } from 'zod';
+import { plainCard } from '../card.ts';
+import { type Command, lineOf } from '../command.ts';
+import { Fault } from '../errors.ts';
+import type { Change } from '../ports/store.ts';
+import { endedStates, type Job } from '../records.ts';
+import { field } from '../schema.ts';
+import { formatDuration } from '../units.ts';
+import { approvalCard } from '../views/approval.ts';
+import { jobCard, jobTitle } from '../views/job.ts';
+import { jobName, jobWords } from '../words.ts';
+import { undoRequest } from './approve.ts';
+import { busyFault, demand, findJob, jobField, movedFault, newJob, repeatAnswer, toCaller } from './common.ts';
+
+const perPage = 10;
+
+/** The jobs of the organisation, newest first. */
+export const jobs: Command = {
+  name: 'jobs',
+  aliases: ['job list'],
+  summary: 'What runs and what ran',
+  examples: ['jobs', 'jobs running', 'jobs mine page=2'],
+  group: 'Jobs and approvals',
+  policy: 'job:list',
+  changes: false,
+  args: z.object({
+    show: field(z.enum(['all', 'mine', 'running', 'failed']).default('all'), { label: 'Which', order: 1 }),
+    page: field(z.number().int().min(1).max(10_000).default(1), { label: 'Page', order: 2 }),
+  }),
+  positional: ['show'],
+  async run(context, values) {
+    const { cache, caller, now } = context;
+    const show = values.show ?? 'all';
+    const page = Number(values.page ?? 1);
+    const where = (job: Job): boolean => {
+      if (show === 'mine') return job.requestedBy === caller.person;
+      if (show === 'running') return !endedStates.includes(job.state);
+      return show === 'failed' ? job.state === 'Failed' : true;
+    };
+    const rows = cache.query('job', caller.org, {
+      where,
+      descending: true,
+      offset: (page - 1) * perPage,
+      limit: perPage,
+    });
+    if (rows.total === 0)
+      return toCaller(plainCard('Jobs', show === 'all' ? 'There are no jobs yet.' : `No jobs match "${show}".`));
+    const pages = Math.ceil(rows.total / perPage);
+    const turn = (to: number, label: string) => ({ label, command: lineOf(jobs, { show, page: String(to) }) });
+    return toCaller({
+      title: `Jobs, page ${page} of ${pages}`,
+      tone: 'plain',
+      text: `${rows.total} jobs.`,
+      parts: [
+        {
+          part: 'table',
+          columns: ['Job', 'What', 'State', 'Who', 'Took'],
+          rows: rows.items.map((job) => [
+            jobName(job),
+            jobTitle(job),
+            jobWords[job.state],
+            job.requesterName,
+            formatDuration((job.endedAt ?? now) - (job.startedAt ?? job.requestedAt)),
+          ]),
+        },
+      ],
+      buttons: [
+        ...(page > 1 ? [turn(page - 1, 'Previous page')] : []),
+        ...(page < pages ? [turn(page + 1, 'Next page')] : []),
+      ],
+    });
+  },
+};
+
+/** One job with its log. An open request is shown as its approver sees it. */
+export const jobShow: Command = {
+  name: 'job show',
+  aliases: ['job status', 'job log'],
+  summary: 'One job with its steps and log',
+  examples: ['job show k3f9x2ab'],
+  group: 'Jobs and approvals',
+  policy: 'job:list',
+  changes: false,
+  args: z.object({ job: jobField }),
+  positional: ['job'],
+  async run(context, values) {
+    const { cache, caller, now } = context;
+    const { record: job } = await findJob(context, values.job ?? '');
+    const approval = cache.get({ kind: 'approval', org: caller.org, id: job.id });
+    const cluster = cache.get({ kind: 'cluster', org: caller.org, id: job.cluster });
+    const health = cache.get({ kind: 'health', org: caller.org, id: job.cluster });
+    const decidable = approval?.state === 'pending' && approval.requestedBy !== caller.person;
+    const card = decidable ? approvalCard(approval, job) : jobCard(job, { approval, cluster, health, now });
+    const lines = job.log.slice(-20).map(({ at, text }) => `${new Date(at).toISOString().slice(11, 19)} ${text}`);
+    return toCaller({
+      ...card,
+      parts: [
+        ...card.parts,
+        { part: 'text', text: `Asked for with \`${job.command}\`.` },
+        { part: 'code', text: lines.join('\n') },
+        { part: 'note', text: 'Times of the log are UTC.' },
+      ],
+      buttons: card.buttons.filter(({ command }) => !command?.startsWith('job show')),
+    });
+  },
+};
+
+/** Ends a job: at once while nothing has been done, else by taking back what was made. */
+export const jobCancel: Command = {
+  name: 'job cancel',
+  aliases: ['cancel', 'job stop'],
+  summary: 'Stop a job and take back what it made',
+  examples: ['job cancel k3f9x2ab'],
+  group: 'Jobs and approvals',
+  policy: 'job:control',
+  changes: true,
+  args: z.object({ job: jobField }),
+  positional: ['job'],
+  async run(context, values) {
+    const { caller, now, store } = context;
+    const found = await findJob(context, values.job ?? '');
+    const job = found.record;
+    demand(context, 'job:control', [job.requestedBy]);
+    if (endedStates.includes(job.state)) {
+      throw new Fault('conflict', `${jobTitle(job)} has ended: ${jobWords[job.state]}.`, {
+        next: `See job show ${job.id}.`,
+      });
+    }
+    const begun = job.startedAt !== undefined;
+    if (begun && job.kind !== 'cluster.create') {
+      throw new Fault(
+        'unsupported',
+        'A deletion that has begun cannot be stopped: the provider is already removing it.',
+      );
+    }
+    if (begun && job.cancel) throw new Fault('conflict', `${job.cancel.byName} is cancelling it already.`);
+    const says = begun
+      ? `${jobTitle(job)} is being cancelled; what was made is removed again.`
+      : `${jobTitle(job)} is cancelled; nothing had been done.`;
+    const log = [...job.log, { at: now, text: `Cancelled by ${caller.name}.` }].slice(-50);
+    const changes: Change[] = [];
+    let next: Job;
+    if (begun) {
+      next = {
+        ...job,
+        cancel: { by: caller.person, byName: caller.name, at: now },
+        tick: job.tick + 1,
+        dueAt: now,
+        note: 'Cancelling.',
+        log,
+      };
+    } else {
+      const { dueAt: _due, ...rest } = job;
+      next = {
+        ...rest,
+        state: 'Cancelled',
+        endedAt: now,
+        note: `Cancelled by ${caller.name} before anything was done.`,
+        log,
+      };
+      changes.push(...(await undoRequest(context, job)));
+      const approval = await store.get({ kind: 'approval', org: job.org, id: job.id });
+      if (approval?.record.state === 'pending') {
+        changes.push({
+          op: 'put',
+          ref: approval.ref,
+          record: { ...approval.record, state: 'withdrawn', decidedAt: now },
+          if: approval.revision,
+        });
+      }
+    }
+    changes.push({ op: 'put', ref: found.ref, record: next, if: found.revision });
+    const done = await context.effect(changes, {
+      action: 'job.cancel',
+      outcome: begun ? 'requested' : 'done',
+      subject: job.clusterName,
+      says,
+      job: job.id,
+    });
+    if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+    if (!done.ok) throw movedFault('The job');
+    if (begun) context.tick(next);
+    return { ...toCaller(plainCard('Cancelled', says, 'warn')), receipt: true };
+  },
+};
+
+/** Tries a failed job again with the same specification, as a new job on the same cluster. */
+export const jobRetry: Command = {
+  name: 'job retry',
+  aliases: ['retry'],
+  summary: 'Try a failed job again',
+  examples: ['job retry k3f9x2ab'],
+  group: 'Jobs and approvals',
+  policy: 'job:control',
+  changes: true,
+  args: z.object({ job: jobField }),
+  positional: ['job'],
+  async run(context, values) {
+    const { store, newId } = context;
+    const { record: job } = await findJob(context, values.job ?? '');
+    demand(context, 'job:control', [job.requestedBy]);
+    if (job.state !== 'Failed') throw new Fault('conflict', `${jobTitle(job)} has not failed: ${jobWords[job.state]}.`);
+    const cluster = await store.get({ kind: 'cluster', org: job.org, id: job.cluster });
+    if (!cluster)
+      throw new Fault('not-found', `Cluster ${job.clusterName} is gone, so there is nothing to try again.`, {
+        next: 'Ask for a new one.',
+      });
+    if (cluster.record.openJob) throw await busyFault(context, cluster.record);
+    if (cluster.record.phase !== 'Failed')
+      throw new Fault('conflict', `Cluster ${job.clusterName} has moved on: it is ${cluster.record.phase}.`);
+    // The retry does what was agreed to, no more: the same plan, the same provisioner, the same specification.
+    const next: Job = {
+      ...newJob(context, {
+        id: newId(8),
+        kind: job.kind,
+        cluster: job.cluster,
+        clusterName: job.clusterName,
+        provisioner: job.provisioner,
+        engine: job.engine,
+        plan: job.plan,
+        command: job.command,
+      }),
+      retryOf: job.id,
+    };
+    const says = `${jobTitle(job)} is tried again.`;
+    const { failure: _failure, ...rest } = cluster.record;
+    const done = await context.effect(
+      [
+        {
+          op: 'put',
+          ref: cluster.ref,
+          record: { ...rest, openJob: next.id, phase: job.kind === 'cluster.create' ? 'Requested' : 'Deleting' },
+          if: cluster.revision,
+        },
+        { op: 'put', ref: { kind: 'job', org: job.org, id: next.id }, record: next, if: 0 },
+      ],
+      { action: 'job.retry', outcome: 'requested', subject: job.clusterName, says, job: next.id },
+    );
+    if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+    if (!done.ok) throw movedFault('The cluster');
+    context.tick(next);
+    return { ...toCaller(plainCard('Trying again', `${says} Job ${jobName(next)}.`, 'busy')), receipt: true };
+  },
+};
