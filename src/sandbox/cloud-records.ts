@@ -1,0 +1,105 @@
+import { type JsonObject, objectAt, textsAt } from './json.ts';
+
+/** What a cluster is doing. */
+export type ClusterStatus = 'PROVISIONING' | 'RUNNING' | 'RECONCILING' | 'STOPPING' | 'ERROR';
+
+/** One cluster of the sandbox as it is kept. */
+export type ClusterRecord = {
+  id: string;
+  name: string;
+  region: string;
+  version: string;
+  size: string;
+  nodes: number;
+  labels: Record<string, string>;
+  status: ClusterStatus;
+  statusMessage: string;
+  createdAt: string;
+  /** The operation that runs, or ran last. */
+  operation: string;
+  /** Whether the Kubernetes API answers. */
+  apiUp: boolean;
+  adminToken: string;
+  tokenKey: string;
+};
+
+/** What kinds of change there are. */
+export type OperationType = 'create' | 'update' | 'delete';
+
+/** Where an operation stands. */
+export type OperationStatus = 'pending' | 'running' | 'done' | 'failed';
+
+/** A code and a sentence. */
+export type Failure = { code: string; message: string };
+
+/** One change of a cluster as it is kept. */
+export type OperationRecord = {
+  id: string;
+  type: OperationType;
+  cluster: string;
+  clusterId: string;
+  status: OperationStatus;
+  /** The step it is at, an index into its steps. */
+  stepIndex: number;
+  /** Milliseconds of the sandbox's own time that went by until the step began. */
+  elapsed: number;
+  /** What an update changes to. */
+  nodes?: number;
+  version?: string;
+  /** A fault that was taken at the start: fails or stops at a percentage. */
+  fault?: { fail?: Failure; atPercent: number };
+  error?: Failure;
+  startedAt: string;
+  finishedAt?: string;
+};
+
+/** One line of a cluster's history. */
+export type Happening = { at: string; type: 'info' | 'error'; message: string };
+
+/** One step of an operation: what a person reads, and its milliseconds at speed 1. */
+export type Step = { name: string; ms: number };
+
+/** The steps of an operation, in order; a create takes 60 s at speed 1. */
+export function stepsOf(operation: Pick<OperationRecord, 'type' | 'nodes' | 'version'>): Step[] {
+  if (operation.type === 'create') {
+    return [
+      { name: 'Reserving quota', ms: 2_000 },
+      { name: 'Creating network', ms: 10_000 },
+      { name: 'Booting control plane', ms: 24_000 },
+      { name: 'Joining nodes', ms: 18_000 },
+      { name: 'Checking nodes', ms: 6_000 },
+    ];
+  }
+  if (operation.type === 'delete') {
+    return [
+      { name: 'Draining nodes', ms: 6_000 },
+      { name: 'Deleting nodes', ms: 10_000 },
+      { name: 'Deleting control plane', ms: 8_000 },
+      { name: 'Deleting network', ms: 6_000 },
+    ];
+  }
+  const steps: Step[] = [];
+  if (operation.version !== undefined) {
+    steps.push({ name: 'Upgrading control plane', ms: 20_000 }, { name: 'Upgrading nodes', ms: 20_000 });
+  }
+  if (operation.nodes !== undefined) steps.push({ name: 'Resizing node pool', ms: 20_000 });
+  return [...steps, { name: 'Checking nodes', ms: 5_000 }];
+}
+
+/** The kept form of a record; its inverse is `recordOf`. */
+export function kept(record: ClusterRecord | OperationRecord): JsonObject {
+  return record as unknown as JsonObject;
+}
+
+/** A cluster's record as it was kept. */
+export function clusterOf(body: JsonObject): ClusterRecord {
+  return { ...(body as unknown as ClusterRecord), labels: textsAt(body, 'labels') };
+}
+
+/** An operation's record as it was kept. */
+export function operationOf(body: JsonObject): OperationRecord {
+  const fault = objectAt(body, 'fault');
+  const record = body as unknown as OperationRecord;
+  if (Object.keys(fault).length === 0) delete record.fault;
+  return record;
+}

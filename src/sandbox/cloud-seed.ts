@@ -1,0 +1,223 @@
+import { SANDBOX_TITLE, type Size } from './catalog.ts';
+import type { ClusterRecord } from './cloud-records.ts';
+import { isObject, type JsonObject, objectAt, objectsAt, textAt } from './json.ts';
+import { Objects, timestamp } from './kube-objects.ts';
+import { resourceOf } from './kube-registry.ts';
+import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES } from './kube-roles.ts';
+import type { ObjectStore } from './kube-store.ts';
+
+const OPTIONS = { dryRun: false, manager: 'sandbox' };
+const RBAC = 'rbac.authorization.k8s.io';
+const SANDBOX_LABELS = { 'sandbox.kqueen.io/sandbox': 'true' };
+const SANDBOX_NOTE = { 'sandbox.kqueen.io/notice': SANDBOX_TITLE };
+
+/** Makes an object unless it is there, so that a seed that was cut short can go on. */
+function ensure(store: ObjectStore, resource: string, namespace: string, body: JsonObject): JsonObject {
+  const name = textAt(body, 'metadata', 'name') ?? '';
+  const found = store.get(resource, namespace, name);
+  if (found !== undefined) return found;
+  return new Objects(store).create(resourceOf(resource), namespace, body, OPTIONS);
+}
+
+/** What every cluster has from its first moment: namespaces, roles, the API's own service, and what runs in kube-system. */
+export function seedControlPlane(store: ObjectStore): void {
+  for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease']) {
+    ensure(store, 'namespaces', '', { metadata: { name } });
+    ensure(store, 'serviceaccounts', name, { metadata: { name: 'default' } });
+  }
+  for (const [name, rules] of Object.entries(CLUSTER_ROLES)) {
+    const labels = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
+    ensure(store, `clusterroles.${RBAC}`, '', { metadata: { name, labels }, rules });
+  }
+  for (const [name, group] of Object.entries(CLUSTER_ROLE_BINDINGS)) {
+    ensure(store, `clusterrolebindings.${RBAC}`, '', {
+      metadata: { name, labels: { 'kubernetes.io/bootstrapping': 'rbac-defaults' } },
+      subjects: [{ kind: 'Group', name: group, apiGroup: RBAC }],
+      roleRef: { kind: 'ClusterRole', name, apiGroup: RBAC },
+    });
+  }
+  ensure(store, 'services', 'default', {
+    metadata: { name: 'kubernetes', labels: { component: 'apiserver', provider: 'kubernetes' } },
+    spec: { clusterIP: '10.96.0.1', ports: [{ name: 'https', port: 443, targetPort: 6443 }] },
+  });
+  ensure(store, 'configmaps', 'kube-public', {
+    metadata: { name: 'cluster-info', annotations: SANDBOX_NOTE },
+    data: { notice: SANDBOX_TITLE },
+  });
+  seedDns(store);
+}
+
+function seedDns(store: ObjectStore): void {
+  const labels = { 'k8s-app': 'kube-dns' };
+  ensure(store, 'serviceaccounts', 'kube-system', { metadata: { name: 'coredns' } });
+  ensure(store, 'services', 'kube-system', {
+    metadata: { name: 'kube-dns', labels: { ...labels, 'kubernetes.io/name': 'CoreDNS' } },
+    spec: {
+      clusterIP: '10.96.0.10',
+      selector: labels,
+      ports: [
+        { name: 'dns', port: 53, protocol: 'UDP' },
+        { name: 'dns-tcp', port: 53, protocol: 'TCP' },
+      ],
+    },
+  });
+  ensure(store, 'deployments.apps', 'kube-system', {
+    metadata: { name: 'coredns', labels, annotations: SANDBOX_NOTE },
+    spec: {
+      replicas: 2,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          serviceAccountName: 'coredns',
+          priorityClassName: 'system-cluster-critical',
+          containers: [
+            {
+              name: 'coredns',
+              image: 'sandbox/coredns:1.12.0',
+              resources: { limits: { memory: '170Mi' }, requests: { cpu: '100m', memory: '70Mi' } },
+              ports: [
+                { name: 'dns', containerPort: 53, protocol: 'UDP' },
+                { name: 'dns-tcp', containerPort: 53, protocol: 'TCP' },
+              ],
+            },
+          ],
+        },
+      },
+    },
+  });
+}
+
+/** The name of the n-th node (from 0) of a cluster. */
+export function nodeName(cluster: Pick<ClusterRecord, 'name'>, index: number): string {
+  return `sandbox-${cluster.name}-${index}`;
+}
+
+/** Registers a node as a machine that has just booted: known, but not Ready before its heartbeats come. */
+export function seedNode(store: ObjectStore, cluster: ClusterRecord, size: Size, index: number): void {
+  const name = nodeName(cluster, index);
+  const capacity = {
+    cpu: String(size.cpu),
+    memory: `${size.memoryGiB * 1024 * 1024}Ki`,
+    pods: '110',
+    'ephemeral-storage': '100Gi',
+  };
+  ensure(store, 'nodes', '', {
+    metadata: {
+      name,
+      labels: {
+        ...SANDBOX_LABELS,
+        'kubernetes.io/arch': 'amd64',
+        'kubernetes.io/os': 'linux',
+        'kubernetes.io/hostname': name,
+        'node-role.kubernetes.io/worker': '',
+        'node.kubernetes.io/instance-type': size.name,
+        'topology.kubernetes.io/region': cluster.region,
+        'topology.kubernetes.io/zone': `${cluster.region}-${'abc'[index % 3]}`,
+      },
+      annotations: SANDBOX_NOTE,
+    },
+    spec: {
+      podCIDR: `10.244.${index}.0/24`,
+      podCIDRs: [`10.244.${index}.0/24`],
+      providerID: `sandbox://${cluster.id}/${name}`,
+    },
+    status: {
+      capacity,
+      allocatable: {
+        ...capacity,
+        cpu: `${size.cpu * 1000 - 100}m`,
+        memory: `${size.memoryGiB * 1024 * 1024 - 512 * 1024}Ki`,
+        'ephemeral-storage': '90Gi',
+      },
+      conditions: [
+        {
+          type: 'Ready',
+          status: 'False',
+          reason: 'KubeletNotReady',
+          message: 'the machine is booting',
+          lastHeartbeatTime: timestamp(),
+          lastTransitionTime: timestamp(),
+        },
+      ],
+      addresses: [
+        { type: 'InternalIP', address: `10.0.${Math.floor(index / 200)}.${10 + (index % 200)}` },
+        { type: 'Hostname', address: name },
+      ],
+      nodeInfo: nodeInfo(cluster.version, cluster.id, name),
+    },
+  });
+  ensure(store, 'pods', 'kube-system', {
+    metadata: {
+      name: `kube-proxy-${name}`,
+      labels: { 'k8s-app': 'kube-proxy', tier: 'node' },
+      annotations: { ...SANDBOX_NOTE, 'kubernetes.io/config.mirror': name, 'kubernetes.io/config.source': 'file' },
+    },
+    spec: {
+      nodeName: name,
+      hostNetwork: true,
+      priorityClassName: 'system-node-critical',
+      tolerations: [{ operator: 'Exists' }],
+      containers: [
+        {
+          name: 'kube-proxy',
+          image: `sandbox/kube-proxy:v${cluster.version}`,
+          resources: { requests: { cpu: '50m' } },
+        },
+      ],
+    },
+  });
+}
+
+function nodeInfo(version: string, cluster: string, name: string): JsonObject {
+  return {
+    machineID: `${cluster}-${name}`,
+    systemUUID: `${cluster}-${name}`,
+    bootID: `${cluster}-${name}`,
+    kernelVersion: '0.0.0-sandbox',
+    osImage: SANDBOX_TITLE,
+    containerRuntimeVersion: 'sandbox://1.0',
+    kubeletVersion: `v${version}`,
+    kubeProxyVersion: `v${version}`,
+    operatingSystem: 'linux',
+    architecture: 'amd64',
+  };
+}
+
+/** Takes a machine away; what runs on it is ended by the controller. */
+export function removeNode(store: ObjectStore, cluster: ClusterRecord, index: number): void {
+  const name = nodeName(cluster, index);
+  const objects = new Objects(store);
+  const options = { dryRun: false, grace: 0, propagation: 'Background', uid: undefined, version: undefined };
+  const gone: [string, string, string][] = [
+    ['nodes', '', name],
+    ['pods', 'kube-system', `kube-proxy-${name}`],
+    ['leases.coordination.k8s.io', 'kube-node-lease', name],
+  ];
+  for (const [resource, namespace, object] of gone) {
+    if (store.get(resource, namespace, object) !== undefined)
+      objects.delete(resourceOf(resource), namespace, object, options);
+  }
+}
+
+/** Restarts all machines with the software of the cluster's version. */
+export function upgradeNodes(store: ObjectStore, cluster: ClusterRecord): void {
+  for (const node of [...store.list('nodes')]) {
+    const name = textAt(node, 'metadata', 'name') ?? '';
+    store.put('nodes', {
+      ...node,
+      status: { ...objectAt(node, 'status'), nodeInfo: nodeInfo(cluster.version, cluster.id, name) },
+    });
+  }
+}
+
+/** How many nodes say that they are Ready. */
+export function readyNodes(store: ObjectStore): number {
+  return store
+    .list('nodes')
+    .filter((node) =>
+      objectsAt(node, 'status', 'conditions').some(
+        (entry) => isObject(entry) && entry.type === 'Ready' && entry.status === 'True',
+      ),
+    ).length;
+}

@@ -1,0 +1,441 @@
+import { randomBytes } from 'node:crypto';
+import { compareVersions, minorOf, REGIONS, SIZES, VERSIONS } from './catalog.ts';
+import type { SandboxClock } from './clock.ts';
+import {
+  type ClusterRecord,
+  clusterOf,
+  type Failure,
+  type Happening,
+  kept,
+  type OperationRecord,
+  type OperationType,
+  operationOf,
+} from './cloud-records.ts';
+import { type CloudActions, OperationRunner } from './cloud-runner.ts';
+import { readyNodes, removeNode, seedControlPlane, seedNode, upgradeNodes } from './cloud-seed.ts';
+import type { SandboxDatabase } from './database.ts';
+import type { Faults } from './faults.ts';
+import { type JsonObject, numberAt } from './json.ts';
+import { KubeApi } from './kube-api.ts';
+import { randomToken } from './kube-objects.ts';
+import { ObjectStore } from './kube-store.ts';
+
+/** A refusal of the provider API. */
+export class CloudError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly more: JsonObject;
+
+  constructor(status: number, code: string, message: string, more: JsonObject = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.more = more;
+  }
+}
+
+/** What a new cluster is to be. */
+export type ClusterWish = {
+  name: string;
+  region: string;
+  version: string;
+  size: string;
+  nodes: number;
+  labels: Record<string, string>;
+};
+
+/** What the account may use. */
+export type Quota = { clusters: number; nodes: number };
+
+/** What the cloud hangs on. */
+export type CloudParts = {
+  db: SandboxDatabase;
+  clock: SandboxClock;
+  faults: Faults;
+  controllerToken: string;
+  address: () => string;
+  /** Called when a cluster's API comes up, and when it goes. */
+  onApi: (cluster: string, up: boolean) => void;
+};
+
+type Running = { store: ObjectStore; api: KubeApi };
+
+const DEFAULT_QUOTA: Quota = { clusters: 100, nodes: 500 };
+
+/** How many lines of history a cluster keeps. */
+const HISTORY = 200;
+
+/** The clusters of the sandbox and their changes. */
+export class Cloud {
+  readonly #parts: CloudParts;
+  readonly #clusters = new Map<string, ClusterRecord>();
+  readonly #operations = new Map<string, OperationRecord>();
+  readonly #running = new Map<string, Running>();
+  readonly #histories = new Map<string, Happening[]>();
+  readonly #runner: OperationRunner;
+  #quota: Quota = DEFAULT_QUOTA;
+
+  constructor(parts: CloudParts) {
+    this.#parts = parts;
+    this.#runner = new OperationRunner(parts.clock, this.#actions());
+  }
+
+  /** Reads what is kept and goes on with what was under way. */
+  open(): void {
+    const { db } = this.#parts;
+    for (const body of db.records('quota')) {
+      this.#quota = { clusters: numberAt(body, 'clusters') ?? 0, nodes: numberAt(body, 'nodes') ?? 0 };
+    }
+    for (const body of db.records('history')) {
+      this.#histories.set(String(body.cluster), body.lines as unknown as Happening[]);
+    }
+    for (const body of db.records('cluster')) {
+      const cluster = clusterOf(body);
+      this.#clusters.set(cluster.name, cluster);
+      if (cluster.apiUp) this.#startApi(cluster);
+    }
+    for (const body of db.records('operation')) {
+      const operation = operationOf(body);
+      this.#operations.set(operation.id, operation);
+      if (operation.status === 'running' || operation.status === 'pending') this.#runner.start(operation);
+    }
+  }
+
+  /** Ends all watches and timers; the state stays. */
+  close(): void {
+    this.#runner.stop();
+    for (const { store } of this.#running.values()) store.close();
+  }
+
+  /** What the account may use. */
+  get quota(): Quota {
+    return this.#quota;
+  }
+
+  /** Changes what the account may use. */
+  setQuota(quota: Quota): void {
+    this.#quota = quota;
+    this.#parts.db.putRecord('quota', 'quota', { ...quota });
+  }
+
+  /** What the account uses. */
+  used(): Quota {
+    const clusters = [...this.#clusters.values()];
+    return { clusters: clusters.length, nodes: clusters.reduce((sum, cluster) => sum + cluster.nodes, 0) };
+  }
+
+  /** All clusters by name. */
+  list(): ClusterRecord[] {
+    return [...this.#clusters.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** The cluster of a name; throws a 404 CloudError. */
+  cluster(name: string): ClusterRecord {
+    const found = this.#clusters.get(name);
+    if (found === undefined) throw new CloudError(404, 'not_found', `There is no cluster ${name}.`);
+    return found;
+  }
+
+  /** The operation of an id; throws a 404 CloudError. */
+  operation(id: string): OperationRecord {
+    const found = this.#operations.get(id);
+    if (found === undefined) throw new CloudError(404, 'not_found', `There is no operation ${id}.`);
+    return found;
+  }
+
+  /** Percent and step of an operation at this moment. */
+  progress(operation: OperationRecord): { percent: number; step: string } {
+    return this.#runner.progress(operation);
+  }
+
+  /** What happened to a cluster, oldest first. */
+  history(cluster: ClusterRecord): Happening[] {
+    return this.#histories.get(cluster.id) ?? [];
+  }
+
+  /** The API of a cluster by its id, while it is up. */
+  api(id: string): KubeApi | undefined {
+    return this.#running.get(id)?.api;
+  }
+
+  /** The ids of the clusters whose API is up. */
+  running(): string[] {
+    return [...this.#running.keys()];
+  }
+
+  /** Begins a new cluster; throws CloudError 400, 403 or 409. */
+  create(wish: ClusterWish): { cluster: ClusterRecord; operation: OperationRecord } {
+    const existing = this.#clusters.get(wish.name);
+    if (existing !== undefined) {
+      throw new CloudError(409, 'name_taken', `A cluster named ${wish.name} already exists.`, {
+        labels: existing.labels,
+      });
+    }
+    checkChoice(
+      'region',
+      wish.region,
+      REGIONS.map((region) => region.name),
+    );
+    checkChoice(
+      'version',
+      wish.version,
+      VERSIONS.map((version) => version.version),
+    );
+    checkChoice(
+      'size',
+      wish.size,
+      SIZES.map((size) => size.name),
+    );
+    this.#checkQuota(1, wish.nodes);
+    const cluster: ClusterRecord = {
+      ...wish,
+      id: randomBytes(6).toString('hex'),
+      status: 'PROVISIONING',
+      statusMessage: '',
+      createdAt: new Date().toISOString(),
+      operation: '',
+      apiUp: false,
+      adminToken: randomToken(),
+      tokenKey: randomToken(),
+    };
+    this.#clusters.set(cluster.name, cluster);
+    this.#note(cluster, 'info', `Creation with ${wish.nodes} nodes of size ${wish.size} in ${wish.region} began`);
+    return { cluster, operation: this.#begin(cluster, 'create', {}) };
+  }
+
+  /** Begins a change of a cluster's nodes or version; throws CloudError 400, 403, 404 or 409. */
+  update(name: string, change: { nodes?: number; version?: string }): OperationRecord {
+    const cluster = this.cluster(name);
+    const current = this.#operations.get(cluster.operation);
+    if (current?.status === 'running') {
+      throw new CloudError(
+        409,
+        'operation_in_progress',
+        `Cluster ${name} is busy with operation ${current.id} (${current.type}).`,
+        {
+          operation: current.id,
+        },
+      );
+    }
+    if (!cluster.apiUp)
+      throw new CloudError(409, 'not_ready', `Cluster ${name} never came up, so it cannot be changed.`);
+    const { version } = change;
+    if (version !== undefined) {
+      checkChoice(
+        'version',
+        version,
+        VERSIONS.map((offer) => offer.version),
+      );
+      if (compareVersions(version, cluster.version) < 0) {
+        throw badField('version', `Version ${version} is older than ${cluster.version}; versions only go up.`);
+      }
+      if (minorOf(version) > minorOf(cluster.version) + 1) {
+        throw badField('version', `From ${cluster.version} the next minor version has to come before ${version}.`);
+      }
+    }
+    this.#checkQuota(0, (change.nodes ?? cluster.nodes) - cluster.nodes);
+    cluster.status = 'RECONCILING';
+    cluster.statusMessage = '';
+    const parts = Object.entries(change).map(([key, value]) => `${key}=${value}`);
+    this.#note(cluster, 'info', `Change to ${parts.join(', ')} began`);
+    return this.#begin(cluster, 'update', change);
+  }
+
+  /** Begins the end of a cluster, whatever it is doing; a second call answers with the same operation. */
+  delete(name: string): { operation: OperationRecord; began: boolean } {
+    const cluster = this.cluster(name);
+    const current = this.#operations.get(cluster.operation);
+    if (current?.status === 'running') {
+      if (current.type === 'delete') return { operation: current, began: false };
+      this.#runner.cancel(current);
+      this.#end(current, { code: 'cancelled', message: 'The cluster is being deleted.' });
+    }
+    cluster.status = 'STOPPING';
+    cluster.statusMessage = '';
+    this.#note(cluster, 'info', 'Deletion began');
+    return { operation: this.#begin(cluster, 'delete', {}), began: true };
+  }
+
+  /** Lets operations that are stuck go on. */
+  release(): void {
+    for (const operation of this.#operations.values()) {
+      if (operation.status !== 'running' || operation.fault === undefined) continue;
+      delete operation.fault;
+      this.#runner.restart(operation);
+    }
+  }
+
+  #checkQuota(clusters: number, nodes: number): void {
+    const used = this.used();
+    for (const kind of ['clusters', 'nodes'] as const) {
+      const wanted = kind === 'clusters' ? clusters : nodes;
+      const limit = this.#quota[kind];
+      if (wanted > 0 && used[kind] + wanted > limit) {
+        const message = `Quota of ${kind} exceeded: ${used[kind]} of ${limit} in use, ${wanted} more asked for.`;
+        throw new CloudError(403, 'quota_exceeded', message, { quota: kind, limit, used: used[kind] });
+      }
+    }
+  }
+
+  #begin(cluster: ClusterRecord, type: OperationType, change: { nodes?: number; version?: string }): OperationRecord {
+    const fault = this.#parts.faults.take(type, cluster.name);
+    const operation: OperationRecord = {
+      id: `op-${randomBytes(6).toString('hex')}`,
+      type,
+      cluster: cluster.name,
+      clusterId: cluster.id,
+      status: 'running',
+      stepIndex: 0,
+      elapsed: 0,
+      startedAt: new Date().toISOString(),
+      ...change,
+      ...(fault === undefined ? {} : { fault }),
+    };
+    cluster.operation = operation.id;
+    this.#operations.set(operation.id, operation);
+    this.#parts.db.atomically(() => {
+      this.#save(operation);
+      this.#saveCluster(cluster);
+    });
+    this.#runner.start(operation);
+    return operation;
+  }
+
+  #save(operation: OperationRecord): void {
+    this.#parts.db.putRecord('operation', operation.id, kept(operation));
+  }
+
+  #saveCluster(cluster: ClusterRecord): void {
+    this.#parts.db.putRecord('cluster', cluster.name, kept(cluster));
+  }
+
+  #note(cluster: ClusterRecord, type: Happening['type'], message: string): void {
+    const lines = [...this.history(cluster), { at: new Date().toISOString(), type, message }].slice(-HISTORY);
+    this.#histories.set(cluster.id, lines);
+    this.#parts.db.putRecord('history', cluster.id, { cluster: cluster.id, lines });
+  }
+
+  #startApi(cluster: ClusterRecord): Running {
+    const store = new ObjectStore(this.#parts.db, cluster.id);
+    const api = new KubeApi({
+      store,
+      adminToken: cluster.adminToken,
+      controllerToken: this.#parts.controllerToken,
+      tokenKey: cluster.tokenKey,
+      version: () => cluster.version,
+      address: this.#parts.address,
+    });
+    const running = { store, api };
+    this.#running.set(cluster.id, running);
+    // Not at once: the caller may still be filling the store, or the server may not listen yet.
+    queueMicrotask(() => this.#parts.onApi(cluster.id, true));
+    return running;
+  }
+
+  #end(operation: OperationRecord, error?: Failure): void {
+    operation.status = error === undefined ? 'done' : 'failed';
+    operation.finishedAt = new Date().toISOString();
+    if (error !== undefined) operation.error = error;
+    this.#save(operation);
+  }
+
+  #stored(operation: OperationRecord): { cluster: ClusterRecord; store: ObjectStore | undefined } {
+    const cluster = this.cluster(operation.cluster);
+    return { cluster, store: this.#running.get(cluster.id)?.store };
+  }
+
+  #actions(): CloudActions {
+    return {
+      save: (operation) => this.#save(operation),
+      finishStep: (operation, step) => this.#finishStep(operation, step),
+      nodesReady: (operation) => {
+        const { cluster, store } = this.#stored(operation);
+        return store !== undefined && readyNodes(store) >= cluster.nodes;
+      },
+      done: (operation) => this.#finish(operation),
+      failed: (operation, error) => {
+        const { cluster } = this.#stored(operation);
+        cluster.status = 'ERROR';
+        cluster.statusMessage = error.message;
+        this.#end(operation, error);
+        this.#saveCluster(cluster);
+        this.#note(cluster, 'error', error.message);
+      },
+    };
+  }
+
+  /** What is true once a step of an operation is over. */
+  #finishStep(operation: OperationRecord, step: string): void {
+    const { cluster, store } = this.#stored(operation);
+    const size = SIZES.find((offer) => offer.name === cluster.size);
+    switch (step) {
+      case 'Booting control plane': {
+        const running = this.#running.get(cluster.id) ?? this.#startApi(cluster);
+        seedControlPlane(running.store);
+        cluster.apiUp = true;
+        break;
+      }
+      case 'Joining nodes':
+        if (store !== undefined && size !== undefined) {
+          for (let index = 0; index < cluster.nodes; index += 1) seedNode(store, cluster, size, index);
+        }
+        break;
+      case 'Upgrading control plane':
+        cluster.version = operation.version ?? cluster.version;
+        break;
+      case 'Upgrading nodes':
+        if (store !== undefined) upgradeNodes(store, cluster);
+        break;
+      case 'Resizing node pool': {
+        const wanted = operation.nodes ?? cluster.nodes;
+        if (store !== undefined && size !== undefined) {
+          for (let index = cluster.nodes; index < wanted; index += 1) seedNode(store, cluster, size, index);
+          for (let index = wanted; index < cluster.nodes; index += 1) removeNode(store, cluster, index);
+        }
+        cluster.nodes = wanted;
+        break;
+      }
+      case 'Deleting control plane':
+        this.#stopApi(cluster);
+        break;
+      default:
+        break;
+    }
+    this.#saveCluster(cluster);
+    this.#note(cluster, 'info', `${step}: finished`);
+  }
+
+  #stopApi(cluster: ClusterRecord): void {
+    cluster.apiUp = false;
+    this.#running.get(cluster.id)?.store.close();
+    if (this.#running.delete(cluster.id)) this.#parts.onApi(cluster.id, false);
+    this.#parts.db.dropCluster(cluster.id);
+  }
+
+  #finish(operation: OperationRecord): void {
+    const { cluster } = this.#stored(operation);
+    this.#end(operation);
+    if (operation.type === 'delete') {
+      this.#stopApi(cluster);
+      this.#clusters.delete(cluster.name);
+      this.#histories.delete(cluster.id);
+      this.#parts.db.dropRecord('cluster', cluster.name);
+      this.#parts.db.dropRecord('history', cluster.id);
+      return;
+    }
+    cluster.status = 'RUNNING';
+    cluster.statusMessage = '';
+    this.#saveCluster(cluster);
+    this.#note(cluster, 'info', operation.type === 'create' ? 'The cluster is up' : 'The change is done');
+  }
+}
+
+/** A 400 that names a field. */
+export function badField(field: string, message: string): CloudError {
+  return new CloudError(400, 'bad_request', message, { field });
+}
+
+function checkChoice(field: string, value: string, choices: readonly string[]): void {
+  if (!choices.includes(value))
+    throw badField(field, `There is no ${field} ${value}; choose one of ${choices.join(', ')}.`);
+}

@@ -1,0 +1,491 @@
+import { BodyTooLarge, type Exchange } from './exchange.ts';
+import { isObject, type Json, type JsonObject, listAt, numberAt, objectAt, objectsAt, textAt } from './json.ts';
+import { ADMIN, allowed, CONTROLLER, refusal, sameSecret, type User, userOfToken, type Wish } from './kube-access.ts';
+import { discovery, openapi } from './kube-discovery.ts';
+import { type DeleteOptions, Objects, type WriteOptions } from './kube-objects.ts';
+import { jsonPatch, mergePatch, strategicPatch } from './kube-patch.ts';
+import { listObjects, type Scope, watchObjects } from './kube-reading.ts';
+import { findResource, type Resource } from './kube-registry.ts';
+import { requestToken, review } from './kube-reviews.ts';
+import { badRequest, forbidden, methodNotAllowed, noSuchPath, StatusError } from './kube-status.ts';
+import type { ObjectStore } from './kube-store.ts';
+import { formOf, shapeOne } from './kube-tables.ts';
+
+/** What a cluster's API needs to know of its cluster. */
+export type KubeCluster = {
+  store: ObjectStore;
+  /** The administrator's token. */
+  adminToken: string;
+  /** The token of the sandbox's own controller. */
+  controllerToken: string;
+  /** The key that signs service accounts' tokens. */
+  tokenKey: string;
+  /** The Kubernetes version served now, such as 1.34.2. */
+  version: () => string;
+  /** host:port of the API. */
+  address: () => string;
+};
+
+type Target = { resource: Resource; namespace: string; name: string; subresource: string };
+
+/** Resource paths: /api/v1/… and /apis/<group>/<version>/…; undefined when the path has no such form. */
+function targetOf(path: string): Target | undefined {
+  const parts = path
+    .split('/')
+    .filter((part) => part !== '')
+    .map(decodeURIComponent);
+  const root = parts.shift();
+  const group = root === 'api' ? '' : parts.shift();
+  const version = parts.shift();
+  if ((root !== 'api' && root !== 'apis') || group === undefined || version === undefined) return undefined;
+  let namespace = '';
+  if (
+    parts[0] === 'namespaces' &&
+    parts.length >= 3 &&
+    !(group === '' && ['status', 'finalize'].includes(parts[2] ?? ''))
+  ) {
+    namespace = parts[1] ?? '';
+    parts.splice(0, 2);
+  }
+  const [plural = '', name = '', subresource = '', more] = parts;
+  const resource = findResource(group, plural);
+  if (resource === undefined || resource.version !== version || more !== undefined) return undefined;
+  if (!resource.namespaced && namespace !== '') return undefined;
+  return { resource, namespace, name, subresource };
+}
+
+function verbOf(method: string, target: Target, watching: boolean): string {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+      return target.name !== '' ? 'get' : watching ? 'watch' : 'list';
+    case 'POST':
+      return 'create';
+    case 'PUT':
+      return 'update';
+    case 'PATCH':
+      return 'patch';
+    case 'DELETE':
+      return target.name === '' ? 'deletecollection' : 'delete';
+    default:
+      throw methodNotAllowed();
+  }
+}
+
+/** One cluster's Kubernetes API. */
+export class KubeApi {
+  readonly #cluster: KubeCluster;
+  readonly #store: ObjectStore;
+  readonly #objects: Objects;
+
+  constructor(cluster: KubeCluster) {
+    this.#cluster = cluster;
+    this.#store = cluster.store;
+    this.#objects = new Objects(cluster.store);
+  }
+
+  /** Answers a request whose path below the cluster's root is given. */
+  async handle(exchange: Exchange, path: string): Promise<void> {
+    try {
+      await this.#route(exchange, path);
+    } catch (error) {
+      answerError(exchange, error);
+    }
+  }
+
+  async #route(exchange: Exchange, path: string): Promise<void> {
+    if (['/healthz', '/livez', '/readyz'].includes(path)) {
+      const verbose = exchange.query.has('verbose');
+      const text = verbose ? `[+]ping ok\n[+]log ok\n[+]etcd ok\n${path.slice(1)} check passed\n` : 'ok';
+      exchange.send(200, text, 'text/plain; charset=utf-8');
+      return;
+    }
+    const user = this.#impersonated(exchange, this.#userOf(exchange));
+    const target = targetOf(path);
+    if (target === undefined) {
+      this.#plain(exchange, path, user);
+      return;
+    }
+    const watching = exchange.query.get('watch') === 'true' || exchange.query.get('watch') === '1';
+    const verb = verbOf(exchange.method, target, watching);
+    const { resource, namespace, name, subresource } = target;
+    const wish: Wish = {
+      verb,
+      group: resource.group,
+      resource: resource.plural,
+      subresource,
+      // A namespace itself is asked for within itself, so that a RoleBinding in it can grant it.
+      namespace: resource.plural === 'namespaces' ? name : namespace,
+      name,
+    };
+    if (!allowed(this.#store, user, wish)) {
+      const why = refusal(user, resource.plural === 'namespaces' ? { ...wish, namespace: '' } : wish);
+      throw forbidden(resource, name, why);
+    }
+    if (resource.review) await this.#review(exchange, resource, user);
+    else if (subresource !== '' && subresource !== 'status') await this.#subresource(exchange, target);
+    else if (subresource === 'status' && !resource.status) throw noSuchPath();
+    else await this.#object(exchange, target, verb);
+  }
+
+  #userOf(exchange: Exchange): User {
+    const token = exchange.token;
+    if (token !== undefined) {
+      if (sameSecret(token, this.#cluster.adminToken)) return ADMIN;
+      if (sameSecret(token, this.#cluster.controllerToken)) return CONTROLLER;
+      const user = userOfToken(token, this.#cluster.tokenKey, this.#store);
+      if (user !== undefined) return user;
+    }
+    throw new StatusError(401, 'Unauthorized', 'Unauthorized');
+  }
+
+  #impersonated(exchange: Exchange, user: User): User {
+    const name = exchange.headers['impersonate-user'];
+    if (typeof name !== 'string') return user;
+    const wish = { verb: 'impersonate', group: '', resource: 'users', subresource: '', namespace: '', name };
+    const resource = { group: '', plural: 'users', kind: 'User' };
+    if (!allowed(this.#store, user, wish)) throw forbidden(resource, name, refusal(user, wish));
+    const groups = exchange.headers['impersonate-group'];
+    const given = Array.isArray(groups) ? groups : (groups?.split(',').map((group) => group.trim()) ?? []);
+    const [, , namespace] = name.split(':');
+    const own = name.startsWith('system:serviceaccount:')
+      ? ['system:serviceaccounts', `system:serviceaccounts:${namespace}`]
+      : [];
+    return { name, uid: '', groups: [...given, ...own, 'system:authenticated'], extra: {} };
+  }
+
+  #plain(exchange: Exchange, path: string, user: User): void {
+    const wish = {
+      verb: exchange.method.toLowerCase(),
+      group: '',
+      resource: '',
+      subresource: '',
+      namespace: '',
+      name: '',
+      path,
+    };
+    if (!allowed(this.#store, user, wish)) throw new StatusError(403, 'Forbidden', `forbidden: ${refusal(user, wish)}`);
+    if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw methodNotAllowed();
+    const version = this.#cluster.version();
+    if (path === '/version' || path === '/version/') {
+      const [major = '1', minor = '0'] = version.split('.');
+      exchange.json(200, {
+        major,
+        minor,
+        gitVersion: `v${version}`,
+        gitCommit: 'sandbox',
+        gitTreeState: 'clean',
+        buildDate: '2025-01-01T00:00:00Z',
+        goVersion: 'none (KQueen sandbox)',
+        compiler: 'none',
+        platform: 'sandbox/none',
+      });
+      return;
+    }
+    const schema = openapi(path, exchange.headers.accept ?? '', version);
+    if (schema !== undefined) {
+      exchange.send(200, schema.body, schema.type);
+      return;
+    }
+    const found = discovery(path, this.#cluster.address());
+    if (found === undefined) throw noSuchPath();
+    exchange.json(200, found);
+  }
+
+  async #review(exchange: Exchange, resource: Resource, user: User): Promise<void> {
+    if (exchange.method !== 'POST') throw methodNotAllowed();
+    const body = await readObject(exchange);
+    exchange.json(201, review(resource, body, user, this.#store, this.#cluster.tokenKey));
+  }
+
+  async #object(exchange: Exchange, target: Target, verb: string): Promise<void> {
+    const { resource, namespace, name, subresource } = target;
+    const form = formOf(exchange.headers.accept ?? '', exchange.query.get('includeObject'));
+    const scope: Scope = { resource, namespace, query: exchange.query, form };
+    const answer = (status: number, object: JsonObject): void => {
+      exchange.json(status, shapeOne(resource, object, form));
+    };
+    switch (verb) {
+      case 'get':
+        answer(200, this.#objects.get(resource, namespace, name));
+        return;
+      case 'list':
+        exchange.json(200, listObjects(this.#store, scope));
+        return;
+      case 'watch':
+        watchObjects(this.#store, scope, (onClose) => exchange.stream('application/json;stream=watch', onClose));
+        return;
+      case 'create': {
+        if (name !== '' || (resource.namespaced && namespace === '')) throw methodNotAllowed();
+        const body = await readObject(exchange);
+        answer(201, this.#objects.create(resource, namespace, body, writeOptions(exchange)));
+        return;
+      }
+      case 'update': {
+        if (name === '') throw methodNotAllowed();
+        const body = await readObject(exchange);
+        answer(200, this.#objects.update(resource, namespace, name, body, subresource, writeOptions(exchange)));
+        return;
+      }
+      case 'patch': {
+        const { object, created } = await this.#patch(exchange, target, subresource);
+        answer(created ? 201 : 200, object);
+        return;
+      }
+      case 'delete': {
+        const options = await deleteOptions(exchange);
+        const { object, gone } = this.#objects.delete(resource, namespace, name, options);
+        exchange.json(200, gone && resource.plural !== 'pods' ? deleted(resource, object) : object);
+        return;
+      }
+      default:
+        await this.#deleteMany(exchange, scope);
+    }
+  }
+
+  async #deleteMany(exchange: Exchange, scope: Scope): Promise<void> {
+    const { resource, namespace } = scope;
+    if (resource.namespaced && namespace === '') throw methodNotAllowed();
+    const options = await deleteOptions(exchange);
+    const list = listObjects(this.#store, { ...scope, form: { as: 'object', apiVersion: '', include: '' } });
+    for (const object of objectsAt(list, 'items')) {
+      this.#objects.delete(resource, namespace, textAt(object, 'metadata', 'name') ?? '', options);
+    }
+    exchange.json(200, list);
+  }
+
+  async #patch(
+    exchange: Exchange,
+    target: Target,
+    subresource: string,
+  ): Promise<{ object: JsonObject; created: boolean }> {
+    const { resource, namespace, name } = target;
+    if (name === '') throw methodNotAllowed();
+    const type = (exchange.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
+    const options = writeOptions(exchange);
+    const patch = await readBody(exchange);
+    if (type.startsWith('application/apply-patch')) {
+      if (!exchange.query.has('fieldManager'))
+        throw badRequest(
+          'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
+        );
+      if (!isObject(patch)) throw badRequest('an applied configuration is an object');
+      const force = exchange.query.get('force') === 'true';
+      return this.#objects.apply(resource, namespace, name, patch, subresource, force, options);
+    }
+    const edit = patchOf(type, patch);
+    return { object: this.#objects.change(resource, namespace, name, subresource, options, edit), created: false };
+  }
+
+  async #subresource(exchange: Exchange, target: Target): Promise<void> {
+    const { resource, namespace, name, subresource } = target;
+    const offered =
+      resource.subresources.some((entry) => entry.name === subresource) || (subresource === 'scale' && resource.scale);
+    if (!offered) throw noSuchPath();
+    if (subresource === 'scale') {
+      await this.#scale(exchange, target);
+      return;
+    }
+    if (subresource === 'log') {
+      this.#log(exchange, this.#objects.get(resource, namespace, name));
+      return;
+    }
+    const wanted = subresource === 'finalize' ? 'PUT' : 'POST';
+    if (exchange.method !== wanted) throw methodNotAllowed();
+    const body = await readObject(exchange);
+    switch (subresource) {
+      case 'finalize':
+        exchange.json(200, this.#objects.finalizeNamespace(resource, name, body));
+        return;
+      case 'token':
+        exchange.json(
+          201,
+          requestToken(resource, this.#objects.get(resource, namespace, name), body, this.#cluster.tokenKey),
+        );
+        return;
+      case 'eviction':
+        this.#objects.evict(resource, namespace, name, deleteOptionsOf(exchange, objectAt(body, 'deleteOptions')));
+        exchange.json(201, success());
+        return;
+      default:
+        this.#objects.bind(resource, namespace, name, textAt(body, 'target', 'name') ?? '');
+        exchange.json(201, success());
+    }
+  }
+
+  async #scale(exchange: Exchange, target: Target): Promise<void> {
+    const { resource, namespace, name } = target;
+    if (exchange.method === 'GET') {
+      exchange.json(200, scaleOf(this.#objects.get(resource, namespace, name)));
+      return;
+    }
+    if (exchange.method !== 'PUT' && exchange.method !== 'PATCH') throw methodNotAllowed();
+    const patch = await readBody(exchange);
+    const type =
+      exchange.method === 'PUT' ? 'put' : ((exchange.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '');
+    const changed = this.#objects.change(resource, namespace, name, '', writeOptions(exchange), (old) => {
+      const before = scaleOf(old);
+      const scale = type === 'put' && isObject(patch) ? patch : patchOf(type, patch)(before);
+      const replicas = numberAt(scale, 'spec', 'replicas') ?? 0;
+      const version = textAt(scale, 'metadata', 'resourceVersion');
+      const metadata = { ...objectAt(old, 'metadata'), ...(version === undefined ? {} : { resourceVersion: version }) };
+      return { ...old, metadata, spec: { ...objectAt(old, 'spec'), replicas } };
+    });
+    exchange.json(200, scaleOf(changed));
+  }
+
+  #log(exchange: Exchange, pod: JsonObject): void {
+    const names = objectsAt(pod, 'spec', 'containers').map((container) => textAt(container, 'name') ?? '');
+    const asked = exchange.query.get('container') ?? names[0] ?? '';
+    const podName = textAt(pod, 'metadata', 'name');
+    if (!names.includes(asked)) throw badRequest(`container ${asked} is not valid for pod ${podName}`);
+    const status = objectsAt(pod, 'status', 'containerStatuses').find((entry) => entry.name === asked);
+    if (
+      status === undefined ||
+      numberAt(status, 'restartCount') === undefined ||
+      textAt(status, 'state', 'waiting', 'reason') === 'ContainerCreating'
+    ) {
+      throw badRequest(`container "${asked}" in pod "${podName}" is waiting to start: ContainerCreating`);
+    }
+    const started = textAt(pod, 'status', 'startTime') ?? '';
+    const crashed =
+      numberAt(status, 'restartCount') !== 0 || textAt(status, 'state', 'running', 'startedAt') === undefined;
+    const lines = [
+      `${started} KQueen sandbox: no real machine runs this container, so these lines are all that it logs`,
+      `${started} image ${textAt(status, 'image') ?? ''} ${crashed ? 'crashed: exit code 1' : 'is up'}`,
+    ];
+    const tail = Number(exchange.query.get('tailLines') ?? lines.length);
+    exchange.send(200, `${lines.slice(Math.max(0, lines.length - tail)).join('\n')}\n`, 'text/plain; charset=utf-8');
+  }
+}
+
+/** The function that a patch of a content type is; 415 for a type that is no patch. */
+function patchOf(type: string, patch: Json): (old: JsonObject) => JsonObject {
+  if (type === 'application/json-patch+json') {
+    if (!Array.isArray(patch)) throw badRequest('a JSON patch is a list of operations');
+    return (old) => jsonPatch(old, patch);
+  }
+  if (!isObject(patch)) throw badRequest('a merge patch is an object');
+  if (type === 'application/strategic-merge-patch+json') return (old) => strategicPatch(old, patch);
+  if (type === 'application/merge-patch+json') {
+    return (old) => {
+      const merged = mergePatch(old, patch);
+      return isObject(merged) ? merged : old;
+    };
+  }
+  throw new StatusError(
+    415,
+    'UnsupportedMediaType',
+    'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml',
+  );
+}
+
+function scaleOf(object: JsonObject): JsonObject {
+  const metadata = objectAt(object, 'metadata');
+  const labels = Object.entries(objectAt(object, 'spec', 'selector', 'matchLabels'));
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: {
+      name: metadata.name,
+      namespace: metadata.namespace,
+      uid: metadata.uid,
+      resourceVersion: metadata.resourceVersion,
+      creationTimestamp: metadata.creationTimestamp,
+    },
+    spec: { replicas: numberAt(object, 'spec', 'replicas') ?? 0 },
+    status: {
+      replicas: numberAt(object, 'status', 'replicas') ?? 0,
+      selector: labels.map(([key, value]) => `${key}=${value}`).join(','),
+    },
+  };
+}
+
+function success(): JsonObject {
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+}
+
+function deleted(resource: Resource, object: JsonObject): JsonObject {
+  const { name, uid } = objectAt(object, 'metadata');
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: { name, group: resource.group, kind: resource.plural, uid },
+  };
+}
+
+function writeOptions(exchange: Exchange): WriteOptions {
+  const agent = exchange.headers['user-agent'] ?? 'unknown';
+  return {
+    dryRun: isDryRun(exchange.query.getAll('dryRun')),
+    manager: exchange.query.get('fieldManager') ?? agent.split('/')[0] ?? 'unknown',
+  };
+}
+
+function isDryRun(values: readonly unknown[]): boolean {
+  if (values.some((value) => value !== 'All')) throw badRequest('Invalid value: dryRun: only "All" is supported');
+  return values.length > 0;
+}
+
+async function deleteOptions(exchange: Exchange): Promise<DeleteOptions> {
+  const body = await readBody(exchange);
+  return deleteOptionsOf(exchange, isObject(body) ? body : {});
+}
+
+function deleteOptionsOf(exchange: Exchange, body: JsonObject): DeleteOptions {
+  const asked = exchange.query.get('gracePeriodSeconds');
+  const orphan = body.orphanDependents === true ? 'Orphan' : undefined;
+  return {
+    dryRun: isDryRun([...exchange.query.getAll('dryRun'), ...listAt(body, 'dryRun')]),
+    grace: asked === null ? numberAt(body, 'gracePeriodSeconds') : Number(asked),
+    propagation: textAt(body, 'propagationPolicy') ?? exchange.query.get('propagationPolicy') ?? orphan ?? 'Background',
+    uid: textAt(body, 'preconditions', 'uid'),
+    version: textAt(body, 'preconditions', 'resourceVersion'),
+  };
+}
+
+/** The body as JSON, or as YAML when it is no JSON; an empty body is null. */
+async function readBody(exchange: Exchange): Promise<Json> {
+  const text = await exchange.body();
+  if (text.trim() === '') return null;
+  if ((exchange.headers['content-type'] ?? '').includes('protobuf')) {
+    throw new StatusError(415, 'UnsupportedMediaType', 'the sandbox reads JSON and YAML, not protobuf');
+  }
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    if (!(exchange.headers['content-type'] ?? '').includes('yaml'))
+      throw badRequest(`the body is no JSON: ${error.message}`);
+  }
+  const yaml = await import('yaml');
+  try {
+    return yaml.parse(text) as Json;
+  } catch (error) {
+    throw badRequest(`the body is no YAML: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function readObject(exchange: Exchange): Promise<JsonObject> {
+  const body = await readBody(exchange);
+  if (!isObject(body)) throw badRequest('the body is no object');
+  return body;
+}
+
+/** Answers any error as a Status; what is no StatusError is a mistake of this program and says so with a 500. */
+export function answerError(exchange: Exchange, error: unknown): void {
+  if (exchange.answered) return;
+  if (error instanceof StatusError) {
+    const seconds = error.details.retryAfterSeconds;
+    exchange.json(error.code, error.body(), seconds === undefined ? {} : { 'retry-after': String(seconds) });
+    return;
+  }
+  if (error instanceof BodyTooLarge) {
+    exchange.json(413, new StatusError(413, 'RequestEntityTooLarge', error.message).body());
+    return;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  exchange.json(500, new StatusError(500, 'InternalError', `Internal error occurred: ${message}`).body());
+}

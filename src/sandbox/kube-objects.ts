@@ -1,0 +1,417 @@
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { copyOf, isObject, type Json, type JsonObject, listAt, objectAt, objectsAt, sameJson, textAt } from './json.ts';
+import { applyPatch, recordUpdate } from './kube-apply.ts';
+import { setDefaults, setInitial, validate } from './kube-defaults.ts';
+import { apiVersionOf, RESOURCES, type Resource, resourceKey } from './kube-registry.ts';
+import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound, StatusError } from './kube-status.ts';
+import type { ObjectStore } from './kube-store.ts';
+
+/** How a write is made. */
+export type WriteOptions = { dryRun: boolean; manager: string };
+
+/** What a deletion asks for; `grace` in seconds. */
+export type DeleteOptions = {
+  dryRun: boolean;
+  grace: number | undefined;
+  propagation: string;
+  uid: string | undefined;
+  version: string | undefined;
+};
+
+/** The time as Kubernetes writes it, whole seconds. */
+export function timestamp(time = new Date()): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}
+
+const SUFFIX_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** Five letters that no word is made of, as generated names end with. */
+export function randomSuffix(): string {
+  return Array.from({ length: 5 }, () => SUFFIX_LETTERS[randomInt(SUFFIX_LETTERS.length)]).join('');
+}
+
+/** The rules of writing objects, the same for every kind; what differs between kinds comes from the registry. */
+export class Objects {
+  readonly #store: ObjectStore;
+
+  constructor(store: ObjectStore) {
+    this.#store = store;
+  }
+
+  /** The object, or a 404. */
+  get(resource: Resource, namespace: string, name: string): JsonObject {
+    const found = this.#store.get(resourceKey(resource), namespace, name);
+    if (found === undefined) throw notFound(resource, name);
+    return found;
+  }
+
+  /** Makes an object from a request's body. */
+  create(resource: Resource, namespace: string, body: JsonObject, options: WriteOptions): JsonObject {
+    const object = this.#accept(resource, namespace, body);
+    const metadata = objectAt(object, 'metadata');
+    const prefix = textAt(metadata, 'generateName');
+    if (metadata.name === undefined || metadata.name === '') {
+      if (prefix === undefined || prefix === '') {
+        throw invalid(resource, '', [
+          {
+            reason: 'FieldValueRequired',
+            message: 'Required value: name or generateName is required',
+            field: 'metadata.name',
+          },
+        ]);
+      }
+      metadata.name = `${prefix.slice(0, 58)}${randomSuffix()}`;
+    }
+    const name = String(metadata.name);
+    this.#checkNamespace(resource, namespace, name);
+    if (this.#store.get(resourceKey(resource), namespace, name) !== undefined) throw alreadyExists(resource, name);
+    metadata.uid = randomUUID();
+    metadata.creationTimestamp = timestamp();
+    if (resource.generation) metadata.generation = 1;
+    delete metadata.resourceVersion;
+    delete metadata.deletionTimestamp;
+    delete metadata.deletionGracePeriodSeconds;
+    setDefaults(resource, object);
+    setInitial(resource, object, (kind) => this.#allocate(kind));
+    const causes = validate(resource, object, undefined);
+    if (causes.length > 0) throw invalid(resource, name, causes);
+    return options.dryRun ? object : this.#store.put(resourceKey(resource), object);
+  }
+
+  #accept(resource: Resource, namespace: string, body: JsonObject): JsonObject {
+    const object = copyOf(body);
+    const apiVersion = apiVersionOf(resource);
+    object.kind ??= resource.kind;
+    object.apiVersion ??= apiVersion;
+    if (object.kind !== resource.kind || object.apiVersion !== apiVersion) {
+      throw badRequest(
+        `the object provided is ${String(object.apiVersion)} ${String(object.kind)}, this path takes ${apiVersion} ${resource.kind}`,
+      );
+    }
+    if (!isObject(object.metadata)) object.metadata = {};
+    const given = object.metadata.namespace;
+    if (resource.namespaced) {
+      if (given !== undefined && given !== '' && given !== namespace) {
+        throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+      }
+      object.metadata.namespace = namespace;
+    } else {
+      delete object.metadata.namespace;
+    }
+    return object;
+  }
+
+  #checkNamespace(resource: Resource, namespace: string, name: string): void {
+    if (!resource.namespaced) return;
+    const home = this.#store.get('namespaces', '', namespace);
+    if (home === undefined) throw notFound({ group: '', plural: 'namespaces', kind: 'Namespace' }, namespace);
+    if (textAt(home, 'metadata', 'deletionTimestamp') === undefined) return;
+    const refused = forbidden(
+      resource,
+      name,
+      `unable to create new content in namespace ${namespace} because it is being terminated`,
+    );
+    refused.details.causes = [
+      {
+        reason: 'NamespaceTerminating',
+        message: `namespace ${namespace} is being terminated`,
+        field: 'metadata.namespace',
+      },
+    ];
+    throw refused;
+  }
+
+  #allocate(kind: 'clusterIP' | 'nodePort'): Json {
+    const used = new Set<Json | undefined>(
+      this.#store
+        .list('services')
+        .flatMap((service) => [
+          objectAt(service, 'spec').clusterIP,
+          ...objectsAt(service, 'spec', 'ports').map((port) => port.nodePort),
+        ]),
+    );
+    for (;;) {
+      const candidate =
+        kind === 'nodePort' ? randomInt(30000, 32768) : `10.96.${randomInt(1, 256)}.${randomInt(1, 255)}`;
+      if (!used.has(candidate)) return candidate;
+    }
+  }
+
+  /** Replaces an object, or its status when `subresource` is `status`. */
+  update(
+    resource: Resource,
+    namespace: string,
+    name: string,
+    body: JsonObject,
+    subresource: string,
+    options: WriteOptions,
+  ): JsonObject {
+    const old = this.get(resource, namespace, name);
+    const incoming = this.#accept(resource, namespace, body);
+    const given = textAt(incoming, 'metadata', 'name') ?? name;
+    if (given !== name)
+      throw badRequest(`the name of the object (${given}) does not match the name on the URL (${name})`);
+    objectAt(incoming, 'metadata').name = name;
+    return this.#write(resource, old, incoming, subresource, options);
+  }
+
+  /** Changes an object by a function of its present state, as patches do. */
+  change(
+    resource: Resource,
+    namespace: string,
+    name: string,
+    subresource: string,
+    options: WriteOptions,
+    edit: (old: JsonObject) => JsonObject,
+  ): JsonObject {
+    const old = this.get(resource, namespace, name);
+    return this.#write(resource, old, this.#accept(resource, namespace, edit(copyOf(old))), subresource, options);
+  }
+
+  /** Server-side apply: makes the object or merges into it. */
+  apply(
+    resource: Resource,
+    namespace: string,
+    name: string,
+    body: JsonObject,
+    subresource: string,
+    force: boolean,
+    options: WriteOptions,
+  ): { object: JsonObject; created: boolean } {
+    const old = this.#store.get(resourceKey(resource), namespace, name);
+    const applied = this.#accept(resource, namespace, body);
+    objectAt(applied, 'metadata').name ??= name;
+    if (objectAt(applied, 'metadata').managedFields !== undefined)
+      throw badRequest('metadata.managedFields must be nil');
+    const merged = applyPatch(old, applied, options.manager, force, timestamp());
+    if (old === undefined) {
+      if (subresource !== '') throw notFound(resource, name);
+      return { object: this.create(resource, namespace, merged, options), created: true };
+    }
+    return { object: this.#write(resource, old, merged, subresource, options, true), created: false };
+  }
+
+  #write(
+    resource: Resource,
+    old: JsonObject,
+    incoming: JsonObject,
+    subresource: string,
+    options: WriteOptions,
+    applied = false,
+  ): JsonObject {
+    const name = textAt(old, 'metadata', 'name') ?? '';
+    const before = objectAt(old, 'metadata');
+    const sent = objectAt(incoming, 'metadata');
+    if (sent.uid !== undefined && sent.uid !== '' && sent.uid !== before.uid) {
+      throw conflict(
+        resource,
+        name,
+        `Precondition failed: UID in precondition: ${String(sent.uid)}, UID in object meta: ${String(before.uid)}`,
+      );
+    }
+    if (
+      sent.resourceVersion !== undefined &&
+      sent.resourceVersion !== '' &&
+      sent.resourceVersion !== before.resourceVersion
+    ) {
+      throw conflict(resource, name);
+    }
+    let next: JsonObject;
+    if (subresource === 'status') {
+      next = { ...old, status: incoming.status ?? {}, metadata: { ...before } };
+      if (applied) objectAt(next, 'metadata').managedFields = sent.managedFields;
+    } else {
+      next = { ...incoming, metadata: { ...sent } };
+      if (resource.status) next.status = old.status;
+      if (resource.plural === 'namespaces') next.spec = old.spec;
+      setDefaults(resource, next);
+    }
+    const metadata = objectAt(next, 'metadata');
+    for (const fixed of [
+      'uid',
+      'creationTimestamp',
+      'resourceVersion',
+      'generation',
+      'deletionTimestamp',
+      'deletionGracePeriodSeconds',
+    ]) {
+      if (before[fixed] === undefined) delete metadata[fixed];
+      else metadata[fixed] = before[fixed];
+    }
+    if (!applied && metadata.managedFields === undefined && before.managedFields !== undefined) {
+      metadata.managedFields = before.managedFields;
+    }
+    if (resource.generation && !sameJson(next.spec, old.spec)) metadata.generation = Number(before.generation ?? 1) + 1;
+    const causes = subresource === 'status' ? [] : validate(resource, next, old);
+    if (causes.length > 0) throw invalid(resource, name, causes);
+    const recorded = applied ? next : recordUpdate(old, next, options.manager, subresource, timestamp());
+    if (sameJson(withoutTimes(recorded), withoutTimes(old))) return old;
+    if (options.dryRun) return recorded;
+    if (before.deletionTimestamp !== undefined && finished(resource, recorded)) {
+      return this.#store.remove(resourceKey(resource), recorded);
+    }
+    return this.#store.put(resourceKey(resource), recorded);
+  }
+
+  /** Replaces a namespace's finalizers; without any a terminating namespace is gone. */
+  finalizeNamespace(resource: Resource, name: string, body: JsonObject): JsonObject {
+    const old = this.get(resource, '', name);
+    const next = { ...old, spec: { ...objectAt(old, 'spec'), finalizers: listAt(body, 'spec', 'finalizers') } };
+    if (textAt(old, 'metadata', 'deletionTimestamp') !== undefined && finished(resource, next)) {
+      return this.#store.remove('namespaces', next);
+    }
+    return this.#store.put('namespaces', next);
+  }
+
+  /**
+   * Deletes an object, or marks it as being deleted when something has to happen first: finalizers, a pod's grace
+   * period, a namespace's contents. The answer says whether it is gone.
+   */
+  delete(
+    resource: Resource,
+    namespace: string,
+    name: string,
+    options: DeleteOptions,
+  ): { object: JsonObject; gone: boolean } {
+    const old = this.get(resource, namespace, name);
+    const before = objectAt(old, 'metadata');
+    if (options.uid !== undefined && options.uid !== before.uid) {
+      throw conflict(
+        resource,
+        name,
+        `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${String(before.uid)}`,
+      );
+    }
+    if (options.version !== undefined && options.version !== before.resourceVersion) throw conflict(resource, name);
+    if (resource.plural === 'namespaces' && ['default', 'kube-system', 'kube-public'].includes(name)) {
+      throw forbidden(resource, name, 'this namespace may not be deleted');
+    }
+    if (options.dryRun) return { object: old, gone: true };
+    if (options.propagation === 'Orphan') this.#orphan(String(before.uid));
+    const metadata: JsonObject = { ...before };
+    const next: JsonObject = { ...old, metadata };
+    if (options.propagation === 'Foreground') {
+      const finalizers = listAt(before, 'finalizers');
+      if (!finalizers.includes('foregroundDeletion')) metadata.finalizers = [...finalizers, 'foregroundDeletion'];
+    }
+    const grace = graceOf(resource, old, options.grace);
+    if (before.deletionTimestamp === undefined || grace < Number(before.deletionGracePeriodSeconds ?? 0)) {
+      metadata.deletionTimestamp = timestamp(new Date(Date.now() + grace * 1000));
+      metadata.deletionGracePeriodSeconds = grace;
+      if (resource.generation) metadata.generation = Number(before.generation ?? 1) + 1;
+    }
+    if (resource.plural === 'namespaces') next.status = { ...objectAt(old, 'status'), phase: 'Terminating' };
+    if (finished(resource, next)) return { object: this.#store.remove(resourceKey(resource), next), gone: true };
+    if (sameJson(next, old)) return { object: old, gone: false };
+    return { object: this.#store.put(resourceKey(resource), next), gone: false };
+  }
+
+  /** Takes an owner out of what it owns, so that its end does not end them. */
+  #orphan(uid: string): void {
+    for (const resource of RESOURCES) {
+      for (const object of this.#store.list(resourceKey(resource))) {
+        const owners = objectsAt(object, 'metadata', 'ownerReferences');
+        if (!owners.some((owner) => owner.uid === uid)) continue;
+        const metadata = {
+          ...objectAt(object, 'metadata'),
+          ownerReferences: owners.filter((owner) => owner.uid !== uid),
+        };
+        this.#store.put(resourceKey(resource), { ...object, metadata });
+      }
+    }
+  }
+
+  /** Evicts a pod: deletes it unless a disruption budget forbids (429 with reason DisruptionBudget). */
+  evict(resource: Resource, namespace: string, name: string, options: DeleteOptions): void {
+    const pod = this.get(resource, namespace, name);
+    const refused = budgetAgainst(this.#store, namespace, pod);
+    if (refused !== undefined) {
+      throw new StatusError(
+        429,
+        'TooManyRequests',
+        "Cannot evict pod as it would violate the pod's disruption budget.",
+        {
+          causes: [{ reason: 'DisruptionBudget', message: refused, field: '' }],
+        },
+      );
+    }
+    this.delete(resource, namespace, name, options);
+  }
+
+  /** Binds a pod to a node, as a scheduler does. */
+  bind(resource: Resource, namespace: string, name: string, node: string): void {
+    const pod = this.get(resource, namespace, name);
+    const present = textAt(pod, 'spec', 'nodeName') ?? '';
+    if (present !== '') throw conflict(resource, name, `pod ${name} is already assigned to node "${present}"`);
+    const conditions = objectsAt(pod, 'status', 'conditions').filter((condition) => condition.type !== 'PodScheduled');
+    conditions.push({ type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: timestamp() });
+    this.#store.put(resourceKey(resource), {
+      ...pod,
+      spec: { ...objectAt(pod, 'spec'), nodeName: node },
+      status: { ...objectAt(pod, 'status'), conditions },
+    });
+  }
+}
+
+/** Whether an object that is being deleted has nothing left to wait for. */
+function finished(resource: Resource, object: JsonObject): boolean {
+  if (listAt(object, 'metadata', 'finalizers').length > 0) return false;
+  if (resource.plural === 'namespaces') return listAt(object, 'spec', 'finalizers').length === 0;
+  if (resource.plural === 'pods') return Number(objectAt(object, 'metadata').deletionGracePeriodSeconds ?? 0) === 0;
+  return true;
+}
+
+/** Seconds that a deletion waits; only pods that are on a node have any. */
+function graceOf(resource: Resource, object: JsonObject, asked: number | undefined): number {
+  if (resource.plural !== 'pods' || (textAt(object, 'spec', 'nodeName') ?? '') === '') return 0;
+  const phase = textAt(object, 'status', 'phase');
+  if (phase === 'Succeeded' || phase === 'Failed') return 0;
+  return asked ?? Number(objectAt(object, 'spec').terminationGracePeriodSeconds ?? 30);
+}
+
+function withoutTimes(object: JsonObject): JsonObject {
+  const metadata = objectAt(object, 'metadata');
+  const entries = objectsAt(metadata, 'managedFields').map(({ time: _, ...entry }) => entry);
+  return { ...object, metadata: { ...metadata, managedFields: entries } };
+}
+
+function isReady(pod: JsonObject): boolean {
+  return objectsAt(pod, 'status', 'conditions').some(
+    (condition) => condition.type === 'Ready' && condition.status === 'True',
+  );
+}
+
+/** Why a pod may not be evicted now, or undefined when it may. */
+function budgetAgainst(store: ObjectStore, namespace: string, pod: JsonObject): string | undefined {
+  if (!isReady(pod)) return undefined;
+  for (const budget of store.list('poddisruptionbudgets.policy', namespace)) {
+    const selector = objectAt(budget, 'spec', 'selector', 'matchLabels');
+    const covers = (object: JsonObject): boolean =>
+      Object.entries(selector).every(([key, value]) => objectAt(object, 'metadata', 'labels')[key] === value);
+    if (!covers(pod)) continue;
+    const covered = store.list('pods', namespace).filter(covers);
+    const healthy = covered.filter(
+      (other) => isReady(other) && textAt(other, 'metadata', 'deletionTimestamp') === undefined,
+    );
+    const spec = objectAt(budget, 'spec');
+    const wanted =
+      spec.minAvailable === undefined
+        ? covered.length - amount(spec.maxUnavailable, covered.length)
+        : amount(spec.minAvailable, covered.length);
+    if (healthy.length - 1 >= wanted) continue;
+    const name = textAt(budget, 'metadata', 'name');
+    return `The disruption budget ${name} needs ${wanted} healthy pods and has ${healthy.length} currently`;
+  }
+  return undefined;
+}
+
+/** A number or a percentage (rounded up) of a total. */
+function amount(value: Json | undefined, total: number): number {
+  if (typeof value === 'string' && value.endsWith('%')) return Math.ceil((Number(value.slice(0, -1)) / 100) * total);
+  return Number(value ?? 0);
+}
+
+/** A secret text of 32 random bytes. */
+export function randomToken(): string {
+  return randomBytes(32).toString('base64url');
+}

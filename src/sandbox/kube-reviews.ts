@@ -1,0 +1,92 @@
+import { type JsonObject, listAt, numberAt, objectAt, textAt } from './json.ts';
+import { allowed, ISSUER, issueToken, rulesOf, type User, userOfToken, type Wish, wishOf } from './kube-access.ts';
+import type { Resource } from './kube-registry.ts';
+import { invalid } from './kube-status.ts';
+import type { ObjectStore } from './kube-store.ts';
+
+/** The least and the most seconds that a requested token may live; the least is Kubernetes' own. */
+const SHORTEST_TOKEN = 600;
+const LONGEST_TOKEN = 2 ** 32;
+
+function decide(store: ObjectStore, user: User, wish: Wish): JsonObject {
+  return allowed(store, user, wish) ? { allowed: true, reason: '' } : { allowed: false, reason: '' };
+}
+
+function userObject(user: User): JsonObject {
+  return {
+    username: user.name,
+    ...(user.uid === '' ? {} : { uid: user.uid }),
+    groups: [...user.groups],
+    ...(Object.keys(user.extra).length === 0 ? {} : { extra: user.extra }),
+  };
+}
+
+/** Answers a review: what the asker or somebody may do, who the asker is, whose a token is. */
+export function review(
+  resource: Resource,
+  body: JsonObject,
+  user: User,
+  store: ObjectStore,
+  tokenKey: string,
+): JsonObject {
+  const spec = objectAt(body, 'spec');
+  const apiVersion = `${resource.group}/${resource.version}`;
+  const answer = (status: JsonObject): JsonObject => ({ kind: resource.kind, apiVersion, metadata: {}, spec, status });
+  switch (resource.plural) {
+    case 'selfsubjectaccessreviews':
+      return answer(decide(store, user, wishOf(spec)));
+    case 'subjectaccessreviews': {
+      const groups = listAt(spec, 'groups').filter((group) => typeof group === 'string');
+      return answer(decide(store, { name: textAt(spec, 'user') ?? '', uid: '', groups, extra: {} }, wishOf(spec)));
+    }
+    case 'selfsubjectrulesreviews': {
+      const master = user.groups.includes('system:masters');
+      const everything = [
+        { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+        { verbs: ['*'], nonResourceURLs: ['*'] },
+      ];
+      const rules = master ? everything : rulesOf(store, user, textAt(spec, 'namespace') ?? '');
+      return answer({
+        incomplete: false,
+        resourceRules: rules.filter((rule) => rule.resources !== undefined),
+        nonResourceRules: rules.filter((rule) => rule.nonResourceURLs !== undefined),
+      });
+    }
+    case 'selfsubjectreviews':
+      return answer({ userInfo: userObject(user) });
+    default: {
+      const owner = userOfToken(textAt(spec, 'token') ?? '', tokenKey, store);
+      return answer(owner === undefined ? { authenticated: false } : { authenticated: true, user: userObject(owner) });
+    }
+  }
+}
+
+/** Answers a TokenRequest for a service account; 422 when the lifetime is below ten minutes. */
+export function requestToken(resource: Resource, account: JsonObject, body: JsonObject, tokenKey: string): JsonObject {
+  const spec = objectAt(body, 'spec');
+  const seconds = numberAt(spec, 'expirationSeconds') ?? 3600;
+  const name = textAt(account, 'metadata', 'name') ?? '';
+  if (seconds < SHORTEST_TOKEN || seconds > LONGEST_TOKEN) {
+    const limit =
+      seconds < SHORTEST_TOKEN
+        ? 'may not specify a duration less than 10 minutes'
+        : 'may not specify a duration larger than 2^32 seconds';
+    throw invalid({ group: 'authentication.k8s.io', plural: resource.plural, kind: 'TokenRequest' }, name, [
+      { reason: 'FieldValueInvalid', message: `Invalid value: ${seconds}: ${limit}`, field: 'spec.expirationSeconds' },
+    ]);
+  }
+  const wanted = listAt(spec, 'audiences').filter((audience) => typeof audience === 'string');
+  const audiences = wanted.length > 0 ? wanted : [ISSUER];
+  const { token, expires } = issueToken(account, tokenKey, audiences, seconds);
+  return {
+    kind: 'TokenRequest',
+    apiVersion: 'authentication.k8s.io/v1',
+    metadata: {
+      name,
+      namespace: textAt(account, 'metadata', 'namespace') ?? '',
+      creationTimestamp: new Date().toISOString(),
+    },
+    spec: { ...spec, audiences, expirationSeconds: seconds },
+    status: { token, expirationTimestamp: expires.toISOString() },
+  };
+}
