@@ -94,24 +94,35 @@ export function released(cluster: Cluster): Cluster {
   return rest;
 }
 
-/** A waiting decision after a Fault that may pass: back-off by its kind, said in the note. */
-export function retryLater(look: Look, fault: Fault): Decision {
-  const attempt = look.job.attempt + 1;
-  const ms = backoffMs(fault, attempt, look.jitter, 1_000, 30_000);
+/** The job after a Fault that may pass, and how long to wait: back-off by its kind, said in the note. */
+export function retried(job: Job, fault: Fault, now: number, jitter: number): { job: Job; ms: number } {
+  const attempt = job.attempt + 1;
   const note = `${fault.message} Trying again (attempt ${attempt + 1}).`;
-  const job = logged({ ...look.job, state: 'Waiting', attempt, note }, look.now, fault.message);
-  return { do: 'wait', ms, job, cluster: look.cluster };
+  return {
+    job: logged({ ...job, state: 'Waiting', attempt, note }, now, fault.message),
+    ms: backoffMs(fault, attempt, jitter, 1_000, 30_000),
+  };
+}
+
+/** A waiting decision after a Fault that may pass. */
+export function retryLater(look: Look, fault: Fault): Decision {
+  return { do: 'wait', ...retried(look.job, fault, look.now, look.jitter), cluster: look.cluster };
+}
+
+/** The job ended by a Fault. */
+export function failedJob(job: Job, fault: Fault, now: number): Job {
+  const failure: NonNullable<Job['failure']> = { kind: fault.kind, message: fault.message, correlation: job.id };
+  if (fault.next) failure.next = fault.next;
+  return { ...ended(job, 'Failed', now, fault.message), failure };
 }
 
 /** The end of a job by a Fault; the cluster is marked Failed with the reason and stays until it is deleted. */
 export function failed(look: Look, fault: Fault, cluster: Cluster = look.cluster): Decision {
-  const failure: NonNullable<Job['failure']> = { kind: fault.kind, message: fault.message, correlation: look.job.id };
-  if (fault.next) failure.next = fault.next;
   const reason: NonNullable<Cluster['failure']> = { message: fault.message, at: look.now };
   if (fault.next) reason.next = fault.next;
   return {
     do: 'end',
-    job: { ...ended(look.job, 'Failed', look.now, fault.message), failure },
+    job: failedJob(look.job, fault, look.now),
     cluster: { ...released(cluster), phase: 'Failed', failure: reason },
   };
 }

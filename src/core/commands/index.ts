@@ -1,0 +1,57 @@
+import type { Command, Registry } from '../command.ts';
+import { approvals } from './approvals.ts';
+import { approve, deny } from './approve.ts';
+import { clusterAccess } from './cluster-access.ts';
+import { clusterCreate } from './cluster-create.ts';
+import { clusterDelete } from './cluster-delete.ts';
+import { clusterEdit } from './cluster-edit.ts';
+import { clusterForget } from './cluster-forget.ts';
+import { clusterCheck, clusterShow } from './cluster-show.ts';
+import { clusters } from './clusters.ts';
+import { audit, health } from './fleet.ts';
+import { help, version, whoami } from './help.ts';
+import { jobCancel, jobRetry, jobShow, jobs } from './jobs.ts';
+import { provisionerAdd, provisionerCheck, provisionerEdit, provisionerRemove } from './provisioner-add.ts';
+import { enginesCommand, provisioners } from './provisioners.ts';
+
+/** Every command, in the order of help. Being here is what makes it parse, show in help and be documented. */
+const all: readonly Command[] = [
+  clusters,
+  clusterCreate,
+  clusterShow,
+  clusterCheck,
+  clusterAccess,
+  clusterEdit,
+  clusterDelete,
+  clusterForget,
+  health,
+  jobs,
+  jobShow,
+  jobCancel,
+  jobRetry,
+  approvals,
+  approve,
+  deny,
+  provisioners,
+  provisionerAdd,
+  provisionerCheck,
+  provisionerEdit,
+  provisionerRemove,
+  enginesCommand,
+  audit,
+  help,
+  whoami,
+  version,
+];
+
+const byPhrase = new Map<string, Command>();
+for (const command of all) {
+  for (const phrase of [command.name, ...(command.aliases ?? [])]) {
+    const taken = byPhrase.get(phrase);
+    if (taken) throw new Error(`Both ${taken.name} and ${command.name} answer to "${phrase}".`);
+    byPhrase.set(phrase, command);
+  }
+}
+
+/** The registry of this build. */
+export const registry: Registry = { all, find: (name) => byPhrase.get(name) };
