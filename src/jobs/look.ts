@@ -1,0 +1,112 @@
+import { asFault, Fault } from '../core/errors.ts';
+import type { JobKind, Look } from '../core/jobs/kind.ts';
+import type { Clock, NewId } from '../core/ports/clock.ts';
+import type { EngineClient, Operation, Target } from '../core/ports/engine.ts';
+import type { Kube } from '../core/ports/kube.ts';
+import type { Log } from '../core/ports/log.ts';
+import type { Cluster, Job } from '../core/records.ts';
+import { bounded } from './bounded.ts';
+import { type ConnectParts, clientOf, sealedParams } from './connect.ts';
+
+export interface LookParts extends ConnectParts {
+  kube: Kube;
+  clock: Clock;
+  newId: NewId;
+  log: Log;
+  limits: { observeMs: number; actMs: number; probeMs: number };
+}
+
+/** Everything a tick can see of its cluster. Writes nothing; throws only when the store does not answer. */
+export async function lookAt(
+  parts: LookParts,
+  kind: JobKind,
+  base: { job: Job; cluster: Cluster; jitter: number },
+): Promise<Look> {
+  const { clock, limits } = parts;
+  const target = targetOf(base.cluster, base.job.operation);
+  const client = await connected(parts, base.job, base.cluster);
+  const seen =
+    client instanceof Fault
+      ? client
+      : await faulty(parts, base.job, 'observe', () =>
+          bounded(clock, { ms: limits.observeMs, who: 'The provider' }, (call) => client.observe(target, call)),
+        );
+  const look: Look = { ...base, seen, now: clock.now() };
+  if (client instanceof Fault || !kind.wantsHealth(look)) return look;
+  look.kubeconfig = await faulty(parts, base.job, 'kubeconfig', () =>
+    bounded(clock, { ms: limits.observeMs, who: 'The provider' }, (call) => client.kubeconfig(target, call)),
+  );
+  if (!(look.kubeconfig instanceof Fault)) {
+    const kubeconfig = look.kubeconfig;
+    const health = await faulty(parts, base.job, 'probe', () =>
+      bounded(clock, { ms: limits.probeMs, who: 'The cluster' }, (call) => parts.kube.probe(kubeconfig, call)),
+    );
+    if (!(health instanceof Fault)) look.health = health;
+  }
+  look.now = clock.now();
+  return look;
+}
+
+/** Asks the provider for the change whose intent is saved; late callers (a process that was paused meanwhile) do not ask any more. */
+export async function actAt(parts: LookParts, look: Look, act: 'create' | 'delete'): Promise<Operation | null | Fault> {
+  const { clock, limits } = parts;
+  const client = await connected(parts, look.job, look.cluster);
+  if (client instanceof Fault) return client;
+  const ms = (look.job.intent?.at ?? look.now) + limits.actMs - clock.now();
+  if (ms < 500) return new Fault('unreachable', 'There was not enough time left to ask the provider.');
+  const target = targetOf(look.cluster, look.job.operation);
+  return faulty(parts, look.job, act, () =>
+    bounded<Operation | null>(clock, { ms, who: 'The provider', changes: true }, (call) =>
+      act === 'create' ? client.create(target, look.cluster.spec, call) : client.delete(target, call),
+    ),
+  );
+}
+
+/** How the provider knows the cluster. */
+export function targetOf(cluster: Cluster, operation?: string): Target {
+  const target: Target = { org: cluster.org, cluster: cluster.id, externalName: cluster.externalName };
+  if (operation !== undefined) target.operation = operation;
+  return target;
+}
+
+async function connected(parts: LookParts, job: Job, cluster: Cluster): Promise<EngineClient | Fault> {
+  const name = cluster.provisionerName;
+  try {
+    const found = await parts.store.get({ kind: 'provisioner', org: cluster.org, id: cluster.provisioner });
+    if (!found) {
+      return new Fault('not-found', `Provisioner ${name} does not exist any more.`, {
+        whose: 'admin',
+        next: 'An admin adds it again, or looks after the cluster at the provider and uses cluster forget.',
+      });
+    }
+    if (found.record.engine !== cluster.engine) {
+      return new Fault('conflict', `Provisioner ${name} is not of the engine ${cluster.engine} any more.`, {
+        whose: 'admin',
+      });
+    }
+    const sealed = await sealedParams(parts.store, found.record);
+    return await faulty(parts, job, 'connect', () =>
+      bounded(parts.clock, { ms: parts.limits.observeMs, who: 'The provider' }, () =>
+        clientOf(parts, found.record, sealed),
+      ),
+    );
+  } catch (thrown) {
+    const fault = asFault(thrown);
+    // Only the store throws here: when it does not answer, nothing can be decided and nothing saved.
+    if (fault.kind === 'unreachable') throw fault;
+    return fault;
+  }
+}
+
+/** The call's answer or its Fault; what is not a Fault is logged with a reference that the person sees. */
+async function faulty<T>(parts: LookParts, job: Job, call: string, run: () => Promise<T>): Promise<T | Fault> {
+  try {
+    return await run();
+  } catch (thrown) {
+    if (thrown instanceof Fault) return thrown;
+    const correlation = parts.newId();
+    const fault = asFault(thrown, `Something went wrong inside KQueen (reference ${correlation}).`);
+    parts.log.error({ job: job.id, correlation, call, detail: fault.detail }, 'an outside call threw an untyped error');
+    return fault;
+  }
+}
