@@ -1,0 +1,112 @@
+/** What a person filled into a modal, read back; and a modal put back as it was filled in. */
+import type { KnownBlock, ModalView } from '@slack/types';
+import { Place } from '../../core/records.ts';
+import { type FormMeta, fieldKey, formCallback, isSecretBlock } from './form.ts';
+import { limits } from './limits.ts';
+import { cut, oneLine } from './text.ts';
+
+/** A view as an interaction delivers it; only what is read here. */
+export interface SentView {
+  id: string;
+  hash: string;
+  callback_id: string;
+  private_metadata: string;
+  title?: { text: string } | null;
+  submit?: { text: string } | null;
+  blocks: Block[];
+  state?: { values?: Record<string, Record<string, Entry>> };
+}
+
+type Block = { type: string; block_id?: string; element?: Record<string, unknown>; [name: string]: unknown };
+type Entry = { value?: string | null; selected_option?: { value?: string } | null; [name: string]: unknown };
+
+/** What the modal carried, or null when it is not ours or not readable. */
+export function formMeta(view: SentView): FormMeta | null {
+  if (view.callback_id !== formCallback) return null;
+  try {
+    const meta: unknown = JSON.parse(view.private_metadata);
+    if (typeof meta !== 'object' || meta === null || !('command' in meta) || typeof meta.command !== 'string')
+      return null;
+    const place = Place.safeParse('place' in meta ? meta.place : null);
+    if (!place.success) return null;
+    return {
+      command: meta.command,
+      place: place.data,
+      private: 'private' in meta && meta.private === true,
+      load: 'load' in meta && typeof meta.load === 'number' ? meta.load : 0,
+    };
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+/** The values by field key; a field left empty is the empty text. */
+export function formValues(view: SentView): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const [id, actions] of Object.entries(view.state?.values ?? {})) {
+    const key = fieldKey(id);
+    if (key === null) continue;
+    for (const entry of Object.values(actions)) values[key] = filledIn(entry);
+  }
+  return values;
+}
+
+function filledIn(entry: Entry): string {
+  return entry.value ?? entry.selected_option?.value ?? '';
+}
+
+/**
+ * Problems as the `errors` of a view_submission, by block id; null when the view has no field to show them at. A problem of a field that
+ * is not in the view is shown at the first one.
+ */
+export function formErrors(
+  view: SentView,
+  problems: { field: string; message: string }[],
+): Record<string, string> | null {
+  const inputs = view.blocks.filter(({ type }) => type === 'input').map((block) => block.block_id ?? '');
+  const first = inputs[0];
+  if (first === undefined) return null;
+  const errors: Record<string, string> = {};
+  for (const { field, message } of problems) {
+    const at = inputs.find((id) => fieldKey(id) === field);
+    const said = at === undefined && field !== '' ? `${oneLine(field)}: ${oneLine(message)}` : oneLine(message);
+    const id = at ?? first;
+    errors[id] = cut([errors[id], said].filter((each) => each !== undefined).join(' '), limits.label);
+  }
+  return errors;
+}
+
+/** The modal as it was submitted, with the problems in its hints; secrets have to be typed again. */
+export function refilled(view: SentView, problems: { field: string; message: string }[]): ModalView {
+  const errors = formErrors(view, problems) ?? {};
+  const blocks = view.blocks.map((block) => {
+    const id = block.block_id ?? '';
+    const entry = Object.values(view.state?.values?.[id] ?? {})[0];
+    if (block.type !== 'input' || block.element === undefined) return block;
+    const { initial_value: _typed, initial_option: _picked, ...element } = block.element;
+    const problem = errors[id];
+    return {
+      ...block,
+      element: { ...element, ...(entry === undefined || isSecretBlock(id) ? {} : starting(entry)) },
+      ...(problem === undefined
+        ? {}
+        : { hint: { type: 'plain_text', text: cut(`⚠️ Problem: ${problem}`, limits.label), emoji: true } }),
+    };
+  });
+  return {
+    type: 'modal',
+    callback_id: view.callback_id,
+    private_metadata: view.private_metadata,
+    title: { type: 'plain_text', text: cut(view.title?.text ?? 'KQueen', limits.viewTitle) },
+    submit: { type: 'plain_text', text: cut(view.submit?.text ?? 'Send', limits.viewTitle) },
+    close: { type: 'plain_text', text: 'Cancel' },
+    blocks: blocks as KnownBlock[],
+  };
+}
+
+function starting(entry: Entry): Record<string, unknown> {
+  if (typeof entry.value === 'string' && entry.value !== '') return { initial_value: entry.value };
+  if (entry.selected_option) return { initial_option: entry.selected_option };
+  return {};
+}
