@@ -44,6 +44,7 @@ export function createBullmqQueue(options: BullmqOptions): Queue {
   });
   producer.on('error', (error) => complain('producer', error));
   let queue: Promise<RedisQueue> | undefined;
+  let connecting: Promise<void> | undefined;
   let consumer: { redis: Redis; worker: RedisWorker; running: Set<Promise<void>> } | undefined;
   let closed = false;
 
@@ -61,6 +62,17 @@ export function createBullmqQueue(options: BullmqOptions): Queue {
     return queue;
   }
 
+  /** Without an offline queue, BullMQ's own first commands would fail before the connection is there; all calls share one wait for it. */
+  async function whenConnected(): Promise<void> {
+    if (producer.status === 'ready') return;
+    if (producer.status !== 'connecting' && producer.status !== 'connect')
+      throw new Error(`Redis is ${producer.status}`);
+    connecting ??= settled(producer).finally(() => {
+      connecting = undefined;
+    });
+    await connecting;
+  }
+
   /** Runs a call within `callMs`, or throws `unreachable`. */
   async function quickly<T>(run: (queue: RedisQueue) => Promise<T>): Promise<T> {
     if (closed) throw new Fault('unreachable', 'The queue is closed.', { whose: 'kqueen' });
@@ -69,7 +81,7 @@ export function createBullmqQueue(options: BullmqOptions): Queue {
       throw unreachable(new Error(`no answer within ${callMs} ms (connection: ${producer.status})`));
     });
     const work = async () => {
-      await connected(producer, timer.signal);
+      await whenConnected();
       return run(await opened());
     };
     try {
@@ -171,22 +183,18 @@ const steady = {
   retryStrategy: (times: number) => Math.min(100 * 2 ** Math.min(times, 4), 1_000),
 } satisfies RedisOptions;
 
-/** Resolves when the connection can take commands; without an offline queue, BullMQ's own first commands would fail before that. */
-async function connected(redis: Redis, signal: AbortSignal): Promise<void> {
-  if (redis.status === 'ready') return;
-  if (redis.status !== 'connecting' && redis.status !== 'connect') throw new Error(`Redis is ${redis.status}`);
+/** Resolves when a connection that is being made can take commands, rejects when it was not made. */
+async function settled(redis: Redis): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const settle = (end: () => void) => {
       redis.off('ready', good);
       redis.off('close', bad);
-      signal.removeEventListener('abort', bad);
       end();
     };
     const good = () => settle(resolve);
     const bad = () => settle(() => reject(new Error('the connection to Redis was not made')));
     redis.on('ready', good);
     redis.on('close', bad);
-    signal.addEventListener('abort', bad);
   });
 }
 

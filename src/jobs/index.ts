@@ -1,0 +1,124 @@
+/** The worker: takes due ticks, adds lost ones, sweeps clusters and provisioners, and calls the retention. */
+import { asFault } from '../core/errors.ts';
+import type { Cache } from '../core/ports/store.ts';
+import { createClaim } from './claim.ts';
+import { createHealthSweep, type SweepLimits } from './health-sweep.ts';
+import { createProvisionerSweep } from './provisioner-sweep.ts';
+import { createRecovery } from './recovery.ts';
+import { type Rhythm, startRhythm } from './rhythm.ts';
+import { createRunner, type RunnerParts } from './run-job.ts';
+
+export { createBullmqQueue } from './bullmq.ts';
+export { createInProcessQueue } from './in-process.ts';
+export type { JobMeters } from './meters.ts';
+
+export interface WorkerParts extends RunnerParts {
+  cache?: Cache;
+  /** Ticks at once; they spend their time waiting for providers. Default 64. */
+  concurrency?: number;
+  /** Deletes or archives what has been kept long enough; called by one worker at a time. */
+  retain?: () => Promise<unknown>;
+  sweepLimits?: Partial<SweepLimits>;
+  /** Times between two runs, in milliseconds. */
+  every?: Partial<Intervals>;
+}
+
+export interface Intervals {
+  /** At most 5,000. */
+  recovery: number;
+  inspection: number;
+  health: number;
+  provisioners: number;
+  retention: number;
+  /** How long the claim on the sweeps outlives its holder. */
+  claim: number;
+}
+
+const intervals: Intervals = {
+  recovery: 5_000,
+  inspection: 60_000,
+  health: 30_000,
+  provisioners: 300_000,
+  retention: 600_000,
+  claim: 15_000,
+};
+
+export interface WorkerHandle {
+  /** Stops taking work, waits for running ticks up to `graceMs` (default 8 s, so that a stop takes less than ten), then lets go. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** Starts a worker. Any number may run against one store and one queue; the sweeps run in one of them at a time. */
+export async function startWorker(parts: WorkerParts): Promise<WorkerHandle> {
+  const { queue, store, clock, log } = parts;
+  const every = { ...intervals, ...parts.every };
+  const random = parts.random ?? Math.random;
+  const runner = createRunner(parts);
+  const recovery = createRecovery({ ...parts, everyMs: every.recovery });
+  const { limits: _ticks, ...shared } = parts;
+  const health = createHealthSweep({ ...shared, ...(parts.sweepLimits ? { limits: parts.sweepLimits } : {}) });
+  const provisioners = createProvisionerSweep(parts);
+  const claim = createClaim({ store, newId: parts.newId }, 'sweeps', every.claim);
+  let leader = false;
+
+  await queue.work((tick) => runner.runTick(tick), parts.concurrency ?? 64);
+
+  const rhythms: Rhythm[] = [
+    { name: 'recovery', everyMs: Math.min(5_000, every.recovery), run: () => recovery.sweep() },
+    {
+      name: 'inspection',
+      everyMs: every.inspection,
+      firstMs: every.inspection,
+      run: async () => leader && recovery.inspect(),
+    },
+    { name: 'queue depth', everyMs: 5_000, run: async () => parts.meters?.queueDepth(await queue.depth()) },
+    {
+      name: 'claim',
+      everyMs: every.claim / 3,
+      run: async () => {
+        // While the store does not answer, nobody may believe that they lead.
+        leader = await claim.hold().catch((thrown: unknown) => {
+          leader = false;
+          throw thrown;
+        });
+      },
+    },
+    {
+      name: 'health',
+      everyMs: every.health,
+      firstMs: Math.min(1_000, every.health) * (1 + random()),
+      run: async (signal) => leader && health.sweep(signal, () => leader),
+    },
+    {
+      name: 'provisioners',
+      everyMs: every.provisioners,
+      firstMs: every.provisioners * random(),
+      run: async (signal) => leader && provisioners.sweep(signal),
+    },
+    {
+      name: 'retention',
+      everyMs: every.retention,
+      firstMs: every.retention * random(),
+      run: async () => leader && parts.retain?.(),
+    },
+  ];
+  const stops = rhythms.map((rhythm) => startRhythm({ clock, log }, rhythm));
+
+  return {
+    async close(graceMs = 8_000) {
+      const timer = new AbortController();
+      const grace = clock.sleep(graceMs, timer.signal).catch(() => undefined);
+      await Promise.all([
+        queue.close(graceMs),
+        // A sweep that hangs in an outside call is not waited for longer than a tick is.
+        Promise.race([Promise.all(stops.map((stop) => stop())), grace]),
+      ]);
+      leader = false;
+      const released = claim.release().catch((thrown: unknown) => {
+        log.warn({ error: asFault(thrown).message }, 'the claim on the sweeps ends by itself');
+      });
+      await Promise.race([released, clock.sleep(1_000, timer.signal).catch(() => undefined)]);
+      timer.abort();
+    },
+  };
+}
