@@ -61,12 +61,10 @@ export const health: Command = {
           text: `Provisioner ${each.name}: ${each.state}. ${each.message}`,
         })),
       ],
-      buttons: worst
-        .slice(0, 2)
-        .map(({ cluster }) => ({
-          label: `Show ${cluster.name}`,
-          command: formatLine('cluster show', ['cluster'], { cluster: cluster.name }),
-        })),
+      buttons: worst.slice(0, 2).map(({ cluster }) => ({
+        label: `Show ${cluster.name}`,
+        command: formatLine('cluster show', ['cluster'], { cluster: cluster.name }),
+      })),
       ...(rows.staleMs > 0
         ? { footer: `KQueen has lost touch with its store: this is how it was ${ago(rows.staleMs)}.` }
         : {}),

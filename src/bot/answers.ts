@@ -1,0 +1,77 @@
+/** The answers that dispatch itself gives: errors, suggestions, late and unconfirmed results. */
+import { type Card, plainCard } from '../core/card.ts';
+import type { Answer } from '../core/command.ts';
+import type { Fault, FaultKind } from '../core/errors.ts';
+
+const titles: Record<FaultKind, string> = {
+  'bad-input': 'That does not fit',
+  'not-allowed': 'Not allowed',
+  'not-found': 'Not found',
+  quota: 'A quota is used up',
+  capacity: 'The provider has no room',
+  conflict: 'That does not go together',
+  'rate-limited': 'The provider asks to slow down',
+  unreachable: 'No answer',
+  unsupported: 'That cannot be done here',
+  'stale-plan': 'The plan has changed',
+  internal: 'Something went wrong',
+};
+
+/** What happened, what it means, what to press next, and a correlation id; never a stack trace. */
+export function faultCard(fault: Fault, correlation: string): Card {
+  const text = `${fault.message}${fault.next ? ` ${fault.next}` : ''}`;
+  const tone = fault.kind === 'internal' || fault.kind === 'unreachable' ? 'bad' : 'warn';
+  return { ...plainCard(titles[fault.kind], text, tone), footer: `Reference ${correlation}` };
+}
+
+/** "I do not know …", with what was probably meant. Nothing is run. */
+export function unknownAnswer(typed: string, suggestions: { name: string; line: string }[]): Answer {
+  const said =
+    suggestions.length > 0 ? ` Did you mean ${suggestions.map(({ name }) => `\`${name}\``).join(' or ')}?` : '';
+  return {
+    audience: 'caller',
+    card: plainCard('I do not know that', `I do not know \`${typed}\`.${said}`, 'warn', [
+      ...suggestions.map(({ name, line }, index) => ({
+        label: index === 0 ? 'Run it' : `Run ${name}`,
+        command: line,
+        ...(index === 0 ? { style: 'primary' as const } : {}),
+      })),
+      { label: 'Help', command: 'help' },
+    ]),
+  };
+}
+
+/** The person wrote a credential where it does not belong. */
+export function secretAnswer(kind: string, isPrivate: boolean): Answer {
+  const text = `That holds what looks like ${kind}. KQueen has not used it and has not kept it. Treat it as leaked: change it at its provider now. Secrets are only typed into private forms, such as the one of \`provisioner add\`.`;
+  return { audience: 'caller', card: plainCard('A secret was written here', text, 'bad'), remove: !isPrivate };
+}
+
+export const workingAnswer: Answer = {
+  audience: 'caller',
+  card: plainCard('Still working', 'This takes a little longer. The answer comes here.', 'busy'),
+};
+
+export const unconfirmedAnswer: Answer = {
+  audience: 'caller',
+  card: plainCard(
+    'Not confirmed',
+    'KQueen could not make sure that this was recorded. It looks again until it knows, and will tell you here. Please do not repeat it.',
+    'warn',
+  ),
+};
+
+/** A late answer as a card that can be posted: forms become a button, problems become lines. */
+export function lateCard(answer: Answer, line: string): Card | null {
+  if (answer.problems?.length) {
+    const lines = answer.problems.map(({ field, message }) => `${field}: ${message}`);
+    return plainCard('That does not fit yet', lines.join('\n'), 'warn', [
+      { label: 'Try again', command: line, style: 'primary' },
+    ]);
+  }
+  if (answer.form)
+    return plainCard(answer.form.title, answer.form.intro ?? 'Some things are missing.', 'plain', [
+      { label: 'Fill in', command: line, style: 'primary' },
+    ]);
+  return answer.card ?? null;
+}

@@ -1,0 +1,235 @@
+/** Reads what people type. One parser for slash commands, mentions, direct messages, buttons, forms and the terminal. */
+import { type Command, lineOf, type Registry } from '../core/command.ts';
+import { distance } from '../core/commands/common.ts';
+
+/** One word of a line with where it began, so that an error can point at it. */
+export interface Token {
+  text: string;
+  at: number;
+  quoted: boolean;
+  /** Of `key=value` and, where a command takes conditions, `key<value`. */
+  key?: string;
+  operator?: string;
+  value?: string;
+}
+
+export type Parsed =
+  | { is: 'command'; command: Command; values: Record<string, string>; line: string }
+  | { is: 'empty' }
+  | { is: 'unknown'; typed: string; suggestions: { name: string; line: string }[] }
+  | { is: 'problem'; message: string; at: number };
+
+/** The longest line that is read; longer ones are refused with a clear answer. */
+export const longestLine = 3_000;
+
+const invisible = /[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/g;
+const control = /[\u0000-\u001f\u007f-\u009f]/g;
+
+/**
+ * What a platform did to the text undone: smart quotes and dashes, Slack's links, mentions and entities. Control and bidirectional
+ * characters go: they can only mislead the person who approves.
+ */
+export function normalise(text: string): string {
+  return text
+    .replace(/<(?:mailto:|tel:)[^|>]*\|([^>]*)>/g, '$1')
+    .replace(/<@([A-Z0-9]+)(?:\|[^>]*)?>/g, '@$1')
+    .replace(/<#([A-Z0-9]+)(?:\|([^>]*))?>/g, (_all, id: string, name: string | undefined) => `#${name || id}`)
+    .replace(/<(https?:[^|>]*)(?:\|[^>]*)?>/g, '$1')
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&')
+    .replace(/[\u201c\u201d\u201e\u201f\u2033]/g, '"')
+    .replace(/[\u2018\u2019\u201a\u201b\u2032]/g, "'")
+    .replace(/(^|\s)[\u2013\u2014](?=[a-z])/gi, '$1--')
+    .replace(/\u00a0/g, ' ')
+    .replace(control, ' ')
+    .replace(invisible, '')
+    .trim();
+}
+
+/** Splits a normalised line into words; quotes may stand around a whole word or around the value after an operator. */
+export function tokenise(text: string): Token[] | { message: string; at: number } {
+  const found: Token[] = [];
+  let at = 0;
+  while (at < text.length) {
+    if (/\s/.test(text[at] ?? '')) {
+      at += 1;
+      continue;
+    }
+    const begin = at;
+    const head = /^(--)?([A-Za-z][\w./-]*)(!=|<=|>=|=|<|>|~)/.exec(text.slice(at));
+    at += head ? head[0].length : 0;
+    const quote = text[at];
+    let value = '';
+    let quoted = false;
+    if (quote === '"' || quote === "'") {
+      quoted = true;
+      const from = at;
+      at += 1;
+      while (at < text.length && text[at] !== quote) {
+        if (text[at] === '\\' && quote === '"' && at + 1 < text.length) at += 1;
+        value += text[at];
+        at += 1;
+      }
+      if (at >= text.length)
+        return { message: `The quote (${quote}) at character ${from + 1} is never closed.`, at: from };
+      at += 1;
+    } else {
+      while (at < text.length && !/\s/.test(text[at] ?? '')) {
+        value += text[at];
+        at += 1;
+      }
+    }
+    const token: Token = { text: head ? `${head[0]}${value}` : value, at: begin, quoted: quoted && !head };
+    if (head) Object.assign(token, { key: head[2] ?? '', operator: head[3] ?? '=', value });
+    found.push(token);
+  }
+  return found;
+}
+
+/** Reads a line into a command with its values. It never runs anything, and never guesses at a change. */
+export function parse(text: string, registry: Registry): Parsed {
+  const clean = normalise(text).replace(/^\/?k-?queen\b[:,]?\s*/i, '');
+  if (clean === '') return { is: 'empty' };
+  if (clean.length > longestLine) {
+    return {
+      is: 'problem',
+      message: `That line is ${clean.length} characters long; ${longestLine} is the most that is read.`,
+      at: longestLine,
+    };
+  }
+  const tokens = tokenise(clean);
+  if (!Array.isArray(tokens)) return { is: 'problem', ...tokens };
+  const bare = leadingWords(tokens);
+  const found = findCommand(bare, registry);
+  if (!found) return unknown(clean, bare, tokens, registry);
+  const values = readArguments(found.command, tokens.slice(found.used), clean);
+  if ('message' in values) return { is: 'problem', ...values };
+  return { is: 'command', command: found.command, values: values.values, line: lineOf(found.command, values.values) };
+}
+
+function leadingWords(tokens: Token[]): string[] {
+  const end = tokens.findIndex((token) => token.key !== undefined || token.quoted || token.text.startsWith('--'));
+  return (end < 0 ? tokens : tokens.slice(0, end)).slice(0, 3).map((token) => token.text.toLowerCase());
+}
+
+const listing = new Set(['get', 'list', 'show', 'all']);
+
+function findCommand(words: string[], registry: Registry): { command: Command; used: number } | undefined {
+  const [first = '', second = ''] = words;
+  for (let size = Math.min(3, words.length); size >= 1; size -= 1) {
+    const command = registry.find(words.slice(0, size).join(' '));
+    if (command && !(size === 1 && command.name === second)) {
+      // "list clusters" and "get clusters": the plural says it all.
+      return { command, used: size };
+    }
+  }
+  if (second) {
+    const swapped = registry.find(`${second} ${first}`);
+    if (swapped) return { command: swapped, used: 2 };
+    const plural = listing.has(first) ? registry.find(second) : undefined;
+    if (plural) return { command: plural, used: 2 };
+  }
+  const byVerb = registry.all.filter(({ name, aliases = [] }) =>
+    [name, ...aliases].some((phrase) => phrase.split(' ')[1] === first),
+  );
+  const [only] = byVerb;
+  return only && byVerb.length === 1 ? { command: only, used: 1 } : undefined;
+}
+
+function unknown(clean: string, words: string[], tokens: Token[], registry: Registry): Parsed {
+  const [first = '', second = ''] = words;
+  const phrases = registry.all.flatMap((command) =>
+    [command.name, ...(command.aliases ?? [])].map((phrase) => ({ command, phrase })),
+  );
+  const scored = phrases
+    .map(({ command, phrase }) => {
+      const size = phrase.split(' ').length;
+      const typed = size === 2 ? `${first} ${second}` : first;
+      const verbOnly = size === 2 && phrase.split(' ')[1] === first;
+      return {
+        command,
+        used: verbOnly ? 1 : size,
+        score: verbOnly ? 0 : Math.min(distance(typed, phrase), distance(`${second} ${first}`, phrase) + 1),
+      };
+    })
+    .filter(({ score }) => score <= 2)
+    .sort((a, b) => a.score - b.score);
+  const seen = new Set<string>();
+  const suggestions: { name: string; line: string }[] = [];
+  for (const { command, used } of scored) {
+    if (seen.has(command.name) || suggestions.length === 3) continue;
+    seen.add(command.name);
+    const rest = tokens.slice(used)[0];
+    suggestions.push({ name: command.name, line: rest ? `${command.name} ${clean.slice(rest.at)}` : command.name });
+  }
+  return { is: 'unknown', typed: words.join(' ') || clean.slice(0, 40), suggestions };
+}
+
+type Arguments = { values: Record<string, string> } | { message: string; at: number };
+
+function readArguments(command: Command, tokens: Token[], line: string): Arguments {
+  const values: Record<string, string> = {};
+  const conditions: string[] = [];
+  const known = Object.keys(command.args.shape);
+  const keyOf = (typed: string) => known.find((key) => key.toLowerCase() === typed.toLowerCase()) ?? typed;
+  const set = (key: string, value: string, at: number): { message: string; at: number } | null => {
+    if (values[key] !== undefined) return { message: `${key} is given twice.`, at };
+    values[key] = value;
+    return null;
+  };
+  for (let index = 0; index < tokens.length; index += 1) {
+    const token = tokens[index];
+    if (!token) continue;
+    let wrong: { message: string; at: number } | null = null;
+    if (token.key !== undefined) {
+      const key = keyOf(token.key);
+      if (command.selectors && (token.operator !== '=' || !known.includes(key))) {
+        conditions.push(`${token.key}${token.operator}${token.value}`);
+      } else if (token.operator !== '=') {
+        wrong = {
+          message: `${command.name} takes no conditions such as ${token.text}; write ${token.key}=…`,
+          at: token.at,
+        };
+      } else if (!command.open && !known.includes(key)) {
+        wrong = {
+          message: `${command.name} has no ${token.key}. It takes: ${known.filter((each) => each !== 'plan').join(', ') || 'nothing'}.`,
+          at: token.at,
+        };
+      } else wrong = set(key, token.value ?? '', token.at);
+    } else if (!token.quoted && /^--[A-Za-z]/.test(token.text)) {
+      const next = tokens[index + 1];
+      const takes = next !== undefined && next.key === undefined && !(next.text.startsWith('--') && !next.quoted);
+      const key = keyOf(token.text.slice(2));
+      if (!command.open && !known.includes(key))
+        wrong = { message: `${command.name} has no ${token.text}.`, at: token.at };
+      else wrong = set(key, takes ? next.text : 'true', token.at);
+      if (takes) index += 1;
+    } else {
+      const word = token.quoted ? undefined : command.words?.[token.text.toLowerCase()];
+      const next = tokens[index + 1];
+      if (word !== undefined && next !== undefined) {
+        if (token.text.toLowerCase() === 'because') {
+          const rest = tokens.length === index + 2 && next.quoted ? next.text : line.slice(next.at);
+          wrong = set(word, rest, token.at);
+          index = tokens.length;
+        } else {
+          wrong = set(word, next.text, token.at);
+          index += 1;
+        }
+      } else {
+        const key = command.positional.find((each) => values[each] === undefined);
+        if (key === undefined) {
+          wrong = {
+            message: `I do not know what "${token.text.slice(0, 60)}" is for in ${command.name}.`,
+            at: token.at,
+          };
+        } else wrong = set(key, command.name === 'help' ? line.slice(token.at) : token.text, token.at);
+        if (command.name === 'help') index = tokens.length;
+      }
+    }
+    if (wrong) return wrong;
+  }
+  if (conditions.length > 0) values.where = [values.where, ...conditions].filter(Boolean).join(' ');
+  return { values };
+}
