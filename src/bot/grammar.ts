@@ -23,7 +23,7 @@ export type Parsed =
 export const longestLine = 3_000;
 
 const invisible = /[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/g;
-const control = /[\u0000-\u001f\u007f-\u009f]/g;
+const control = /\p{Cc}/gu;
 
 /**
  * What a platform did to the text undone: smart quotes and dashes, Slack's links, mentions and entities. Control and bidirectional

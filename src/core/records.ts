@@ -282,8 +282,8 @@ export const Message = z.object({
   v: z.literal(1),
   id,
   org: z.string(),
-  /** What it reports: a job's progress, an approval asked of someone, or a cluster's health. */
-  about: z.object({ kind: z.enum(['job', 'approval', 'health']), id }),
+  /** What it reports: a job's progress, an approval asked of someone, a cluster's health, or a file to take away again. */
+  about: z.object({ kind: z.enum(['job', 'approval', 'health', 'file']), id }),
   place: Place,
   /** Sent with the post, so that it can be looked for after an unknown answer. */
   key: z.string(),

@@ -7,7 +7,7 @@ const stepMarks = { todo: '[ ]', doing: '[>]', done: '[x]', failed: '[!]' } as c
 /** Control and bidirectional characters out, so that nothing shown can rewrite the screen. */
 export function clean(text: string): string {
   return text
-    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, ' ')
+    .replace(/(?!\n)\p{Cc}/gu, ' ')
     .replace(/[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/g, '');
 }
 

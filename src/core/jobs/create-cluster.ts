@@ -31,24 +31,27 @@ export const createCluster: JobKind = {
 
   decide(look) {
     const { seen, now } = look;
+    if (neverAsked(look)) return cancelled(look);
     if (overdue(look)) return failed(look, overdueFault(look));
     if (seen instanceof Fault) return seen.retryable ? retryLater(look, seen) : failed(look, seen);
     if (seen.state !== 'absent' && !seen.mine) return failed(look, foreignFault(look));
     if (look.job.cancel) return cancelling(look, seen);
-    const cluster = withObservation(look.cluster, seen);
-    const running = { ...look.job, state: 'Running' as const, attempt: 0 };
+    // Also one that is found half-made, or tried again after a failure, is being provisioned from here on.
+    const cluster = { ...withObservation(look.cluster, seen), phase: 'Provisioning' as const };
+    const running = answeredBy(seen, { ...look.job, state: 'Running', attempt: 0 });
 
     switch (seen.state) {
       case 'absent':
         return decideAbsent(look);
       case 'running':
-        return decideRunning({ ...look, cluster, job: running });
+        return decideRunning({ ...look, cluster, job: running }, look.job.attempt);
       case 'error':
         return decideError({ ...look, cluster, job: running }, seen);
       default: {
         const note = seen.step ?? 'The provider is working on it.';
         let job = logged(atStep(running, steps, 1, now), now, note);
-        job = { ...job, note, intent: job.intent ?? { act: 'create', at: now, answered: true } };
+        job = { ...job, note };
+        if (seen.state === 'creating') job.intent ??= { act: 'create', at: now, answered: true };
         if (seen.percent !== undefined) job.percent = Math.min(95, Math.round(seen.percent * 0.95));
         if (seen.operation) job.operation = seen.operation;
         return { do: 'wait', ms: pollMs(job, now), job, cluster };
@@ -59,7 +62,9 @@ export const createCluster: JobKind = {
   acted(look, act, outcome) {
     const { now } = look;
     if (outcome instanceof Fault) {
-      if (!outcome.retryable && !outcome.outcomeUnknown) return failed(look, outcome);
+      // The provider may refuse to remove what it is still making: that passes.
+      const passes = act === 'delete' && outcome.kind === 'conflict';
+      if (!outcome.retryable && !outcome.outcomeUnknown && !passes) return failed(look, outcome);
       return retryLater(look, outcome);
     }
     const intent = { act, at: look.job.intent?.at ?? now, answered: true };
@@ -73,6 +78,12 @@ export const createCluster: JobKind = {
     return { do: 'wait', ms: 1_000, job: withOperation(job, outcome), cluster: look.cluster };
   },
 };
+
+/** A cluster that is there is the answer to an unanswered create: when it is gone later, it was removed and is not made a second time. */
+function answeredBy(seen: Observation, job: Look['job']): Look['job'] {
+  if (seen.state === 'absent' || job.intent?.act !== 'create') return job;
+  return { ...job, intent: { ...job.intent, answered: true } };
+}
 
 function withOperation(job: Look['job'], outcome: Operation | null): Look['job'] {
   return outcome ? { ...job, operation: outcome.id } : job;
@@ -104,12 +115,12 @@ function decideAbsent(look: Look): Decision {
   };
 }
 
-function decideRunning(look: Look): Decision {
+function decideRunning(look: Look, attempt: number): Decision {
   const { job, cluster, kubeconfig, health, now } = look;
   if (kubeconfig === undefined || kubeconfig instanceof Fault) {
     const fault =
       kubeconfig ?? new Fault('conflict', 'The provider has no credentials for it yet.', { retryable: true });
-    const waiting = { ...look, job: { ...atStep(job, steps, 2, now), percent: 96 } };
+    const waiting = { ...look, job: { ...atStep(job, steps, 2, now), percent: 96, attempt } };
     if (fault.kind === 'conflict' || fault.retryable) return retryLater(waiting, fault);
     return failed(waiting, fault, cluster);
   }
@@ -158,19 +169,26 @@ function decideError(look: Look, seen: Observation): Decision {
   );
 }
 
+/** True for a cancelled job that has asked the provider for nothing, so that there is nothing of its to be found there. */
+function neverAsked({ job, seen }: Look): boolean {
+  if (!job.cancel || job.intent !== undefined || job.retryOf !== undefined) return false;
+  return seen instanceof Fault || seen.state === 'absent' || !seen.mine;
+}
+
+function cancelled(look: Look): Decision {
+  const by = look.job.cancel?.byName ?? 'someone';
+  const note = `Cancelled by ${by}; nothing is left at the provider.`;
+  return { do: 'end', job: ended(look.job, 'Cancelled', look.now, note), cluster: null };
+}
+
 function cancelling(look: Look, seen: Observation): Decision {
   const { now } = look;
-  const by = look.job.cancel?.byName ?? 'someone';
   if (seen.state === 'absent') {
     if (createInFlight(look)) {
       const note = 'Cancelling: making sure that the request did not reach the provider.';
       return { do: 'wait', ms: 2_000, job: logged({ ...look.job, note }, now, note), cluster: look.cluster };
     }
-    return {
-      do: 'end',
-      job: ended(look.job, 'Cancelled', now, `Cancelled by ${by}; nothing is left at the provider.`),
-      cluster: null,
-    };
+    return cancelled(look);
   }
   if (seen.state === 'deleting') {
     const note = 'Cancelling: the provider is removing it.';

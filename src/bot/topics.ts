@@ -1,0 +1,162 @@
+/** What KQueen tells unasked: one message a job, a request to each approver, a cluster's health when it changes. */
+import type { Card } from '../core/card.ts';
+import { clusterCard } from '../core/commands/cluster-show.ts';
+import { hashOf } from '../core/plan.ts';
+import { atLeast } from '../core/policy.ts';
+import type { Engines } from '../core/ports/engine.ts';
+import type { Cache } from '../core/ports/store.ts';
+import { endedStates, type Message, type Place } from '../core/records.ts';
+import { approvalCard } from '../core/views/approval.ts';
+import { jobCard } from '../core/views/job.ts';
+
+/** One message to keep up to date. */
+export interface Topic {
+  /** Also the id of its message record. */
+  id: string;
+  about: Message['about'];
+  /** A conversation, or the person whose direct conversation it is. */
+  to: Place | { person: string };
+}
+
+/** What the topic should show now. */
+export interface Wanted {
+  card: Card;
+  /** Nothing more will come. */
+  last: boolean;
+  /** Told once below the message when it is the last. */
+  ping?: { person: string; text: string };
+  /** Where to go when the place is gone. */
+  fallback?: string;
+}
+
+export interface TopicParts {
+  cache: Cache;
+  engines: Engines;
+  org: string;
+  /** Where requests for approval go; empty means a direct message to each approver. */
+  approvals: readonly Place[];
+}
+
+/** How coarse the elapsed time of a running job is shown, in milliseconds: finer would be an edit for nothing. */
+const heartbeatMs = 15_000;
+
+/** How long after its end an event is still news to somebody who has not been told. */
+const newsMs = 3_600_000;
+
+/** Whether a place belongs to a chat workspace. */
+export function within(place: Place, chat: Place['chat'], workspace: string): boolean {
+  return place.chat === chat && place.workspace === workspace;
+}
+
+/** Every topic of a workspace that is open, or ended so recently that it may still have to be told. */
+export function topicsOf(parts: TopicParts, chat: Place['chat'], workspace: string, now: number): Topic[] {
+  const { cache, org } = parts;
+  const recent = (endedAt: number | undefined) => endedAt === undefined || now - endedAt < newsMs;
+  const jobs = cache.query('job', org, {
+    where: (job) => within(job.place, chat, workspace) && recent(job.endedAt),
+    limit: 100_000,
+  });
+  const topics: Topic[] = jobs.items.map((job) => ({
+    id: `job.${job.id}`,
+    about: { kind: 'job', id: job.id },
+    to: job.place,
+  }));
+  const approvals = cache.query('approval', org, {
+    where: (each) => each.state === 'pending' || recent(each.decidedAt ?? each.expiresAt),
+    limit: 10_000,
+  });
+  for (const approval of approvals.items) topics.push(...approvalTopics(parts, approval.id, chat, workspace));
+  const open = cache.query('message', org, {
+    where: (message) => !message.closed && within(message.place, chat, workspace),
+    limit: 100_000,
+  });
+  const known = new Set(topics.map(({ id }) => id));
+  for (const message of open.items) {
+    if (!known.has(message.id)) topics.push({ id: message.id, about: message.about, to: message.place });
+  }
+  return topics;
+}
+
+/** The copies of one request for approval in a workspace. */
+export function approvalTopics(parts: TopicParts, approvalId: string, chat: Place['chat'], workspace: string): Topic[] {
+  const { cache, org } = parts;
+  const approval = cache.get({ kind: 'approval', org, id: approvalId });
+  if (!approval) return [];
+  const about = { kind: 'approval', id: approvalId } as const;
+  if (parts.approvals.length > 0) {
+    return parts.approvals
+      .filter((place) => within(place, chat, workspace))
+      .map((place) => ({ id: `approval.${approvalId}.${hashOf(place)}`, about, to: place }));
+  }
+  const people = cache.query('person', org, {
+    where: ({ id, role }) =>
+      atLeast(role, approval.role) &&
+      id !== approval.requestedBy &&
+      id.startsWith(`${chat}:${workspace === 'local' ? '' : `${workspace}:`}`),
+    limit: 20,
+  });
+  return people.items.map((person) => ({
+    id: `approval.${approvalId}.${hashOf(person.id)}`,
+    about,
+    to: person.direct ?? { person: person.id },
+  }));
+}
+
+/** The topic of a change of health, damped: changes within ten minutes share one message. */
+export function healthTopic(
+  parts: TopicParts,
+  clusterId: string,
+  chat: Place['chat'],
+  workspace: string,
+  now: number,
+): Topic | null {
+  const { cache, org } = parts;
+  const cluster = cache.get({ kind: 'cluster', org, id: clusterId });
+  if (!cluster || !within(cluster.place, chat, workspace)) return null;
+  const before = cache.query('message', org, {
+    descending: true,
+    where: ({ about, createdAt }) => about.kind === 'health' && about.id === clusterId && now - createdAt < 600_000,
+    limit: 1,
+  });
+  const id = before.items[0]?.id ?? `health.${clusterId}.${now}`;
+  return { id, about: { kind: 'health', id: clusterId }, to: cluster.place };
+}
+
+/** What a topic shows now; null when what it is about is gone. */
+export function wantedOf(parts: TopicParts, about: Message['about'], now: number): Wanted | null {
+  const { cache, engines, org } = parts;
+  if (about.kind === 'approval') {
+    const approval = cache.get({ kind: 'approval', org, id: about.id });
+    const job = approval && cache.get({ kind: 'job', org, id: approval.job });
+    return approval && job ? { card: approvalCard(approval, job), last: approval.state !== 'pending' } : null;
+  }
+  if (about.kind === 'health') {
+    const cluster = cache.get({ kind: 'cluster', org, id: about.id });
+    if (!cluster) return null;
+    const health = cache.get({ kind: 'health', org, id: about.id });
+    return {
+      card: clusterCard(cluster, health, health?.at ?? now, engines.get(cluster.engine)?.notice),
+      last: true,
+      fallback: cluster.owner,
+    };
+  }
+  const job = cache.get({ kind: 'job', org, id: about.id });
+  if (!job) return null;
+  const last = endedStates.includes(job.state);
+  const card = jobCard(job, {
+    approval: cache.get({ kind: 'approval', org, id: job.id }),
+    cluster: cache.get({ kind: 'cluster', org, id: job.cluster }),
+    health: cache.get({ kind: 'health', org, id: job.cluster }),
+    now: last ? (job.endedAt ?? now) : coarse(job.startedAt ?? job.requestedAt, now),
+  });
+  return {
+    card,
+    last,
+    fallback: job.requestedBy,
+    ...(last ? { ping: { person: job.requestedBy, text: card.title } } : {}),
+  };
+}
+
+function coarse(since: number, now: number): number {
+  return since + Math.floor((now - since) / heartbeatMs) * heartbeatMs;
+}
