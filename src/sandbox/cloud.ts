@@ -62,6 +62,9 @@ type Running = { store: ObjectStore; api: KubeApi };
 
 const DEFAULT_QUOTA: Quota = { clusters: 100, nodes: 500 };
 
+/** How long the operations of deleted clusters can be asked for, ms. */
+const OPERATIONS_KEPT = 24 * 3600 * 1000;
+
 /** How many lines of history a cluster keeps. */
 const HISTORY = 200;
 
@@ -96,9 +99,21 @@ export class Cloud {
     }
     for (const body of db.records('operation')) {
       const operation = operationOf(body);
+      if (this.#isOld(operation)) {
+        db.dropRecord('operation', operation.id);
+        continue;
+      }
       this.#operations.set(operation.id, operation);
       if (operation.status === 'running' || operation.status === 'pending') this.#runner.start(operation);
     }
+  }
+
+  /** Whether an operation is of no use any more: its cluster is gone and it ended long ago. */
+  #isOld(operation: OperationRecord): boolean {
+    const ended = operation.finishedAt;
+    return (
+      ended !== undefined && !this.#clusters.has(operation.cluster) && Date.now() - Date.parse(ended) > OPERATIONS_KEPT
+    );
   }
 
   /** Ends all watches and timers; the state stays. */

@@ -40,6 +40,12 @@ export class SandboxDatabase {
     return rows.map((row) => parseObject(String(row.body)));
   }
 
+  /** One record, or undefined. */
+  record(kind: string, id: string): JsonObject | undefined {
+    const row = this.#db.prepare('SELECT body FROM records WHERE kind = ? AND id = ?').get(kind, id);
+    return row === undefined ? undefined : parseObject(String(row.body));
+  }
+
   /** Writes one record. */
   putRecord(kind: string, id: string, body: JsonObject): void {
     this.#putRecord.run(kind, id, JSON.stringify(body));

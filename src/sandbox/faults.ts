@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Failure, OperationType } from './cloud-records.ts';
 import type { Exchange } from './exchange.ts';
+import { isObject } from './json.ts';
 
 const TIMES = z.number().int().min(1).nullable().default(null);
 
@@ -9,7 +10,7 @@ const REQUEST_FAULT = z.strictObject({
     .strictObject({ method: z.string().toUpperCase().optional(), pathPrefix: z.string().default('/') })
     .prefault({}),
   times: TIMES,
-  then: z.union([
+  effect: z.union([
     z.strictObject({
       status: z.number().int().min(400).max(599),
       code: z.string().default('injected'),
@@ -30,7 +31,7 @@ const OPERATION_FAULT = z.strictObject({
   /** Only for clusters whose name begins so. */
   clusterPrefix: z.string().default(''),
   times: TIMES,
-  then: z.union([
+  effect: z.union([
     z.strictObject({
       fail: z.strictObject({
         code: z.string().default('internal'),
@@ -42,8 +43,15 @@ const OPERATION_FAULT = z.strictObject({
   ]),
 });
 
+/** `then` is accepted for `effect`: it reads better in JSON, and linters refuse objects with a member of that name. */
+function withEffect(value: unknown): unknown {
+  if (!isObject(value) || !('then' in value)) return value;
+  const { then: effect, ...rest } = value;
+  return { ...rest, effect };
+}
+
 /** The body of `PUT /v1/admin/faults`. */
-export const FAULTS = z.array(z.union([REQUEST_FAULT, OPERATION_FAULT]));
+export const FAULTS = z.array(z.preprocess(withEffect, z.union([REQUEST_FAULT, OPERATION_FAULT])));
 
 /** One fault on demand; `times` counts down, null is for ever. */
 export type Fault = z.infer<typeof FAULTS>[number];
@@ -82,23 +90,23 @@ export class Faults {
       if (fault.match.method !== undefined && fault.match.method !== method) continue;
       if (!path.startsWith(fault.match.pathPrefix)) continue;
       this.#use(fault);
-      const { then } = fault;
-      if ('status' in then) {
-        refuse(then.status, then.code, then.message, then.retryAfterSeconds);
+      const { effect } = fault;
+      if ('status' in effect) {
+        refuse(effect.status, effect.code, effect.message, effect.retryAfterSeconds);
         return false;
       }
-      if ('delayMs' in then) {
-        await new Promise((resolve) => setTimeout(resolve, then.delayMs));
+      if ('delayMs' in effect) {
+        await new Promise((resolve) => setTimeout(resolve, effect.delayMs));
         return true;
       }
-      if ('hang' in then) return false;
-      if ('dropBefore' in then) {
+      if ('hang' in effect) return false;
+      if ('dropBefore' in effect) {
         exchange.cut();
         return false;
       }
-      if ('loseAnswer' in then) exchange.fate = 'lose';
-      if ('truncate' in then) exchange.fate = 'truncate';
-      if ('html' in then) exchange.fate = 'html';
+      if ('loseAnswer' in effect) exchange.fate = 'lose';
+      if ('truncate' in effect) exchange.fate = 'truncate';
+      if ('html' in effect) exchange.fate = 'html';
       return true;
     }
     return true;
@@ -110,8 +118,8 @@ export class Faults {
       if (!('operation' in fault) || fault.operation !== operation || !cluster.startsWith(fault.clusterPrefix))
         continue;
       this.#use(fault);
-      if ('stuckAtPercent' in fault.then) return { atPercent: fault.then.stuckAtPercent };
-      const { code, message, atPercent } = fault.then.fail;
+      if ('stuckAtPercent' in fault.effect) return { atPercent: fault.effect.stuckAtPercent };
+      const { code, message, atPercent } = fault.effect.fail;
       return { fail: { code, message }, atPercent };
     }
     return undefined;

@@ -1,0 +1,150 @@
+import { fateOf } from './controller-pods.ts';
+import {
+  isActive,
+  isEnding,
+  isReady,
+  nameOf,
+  now,
+  patchStatus,
+  quantity,
+  tell,
+  unlessGone,
+  type World,
+} from './controller-world.ts';
+import { type JsonObject, objectAt, objectsAt, textAt, textsAt } from './json.ts';
+
+type Load = { cpu: number; memory: number; pods: number };
+
+function requestsOf(pod: JsonObject): Load {
+  const load = { cpu: 0, memory: 0, pods: 1 };
+  for (const container of objectsAt(pod, 'spec', 'containers')) {
+    const requests = objectAt(container, 'resources', 'requests');
+    load.cpu += quantity(requests.cpu);
+    load.memory += quantity(requests.memory);
+  }
+  return load;
+}
+
+/** Why a pod does not fit on a node, or undefined when it does. */
+function obstacle(pod: JsonObject, node: JsonObject, used: Load): string | undefined {
+  if (objectAt(node, 'spec').unschedulable === true) return 'node(s) were unschedulable';
+  if (!isReady(node)) return 'node(s) were not ready';
+  const labels = textsAt(node, 'metadata', 'labels');
+  if (!Object.entries(textsAt(pod, 'spec', 'nodeSelector')).every(([key, value]) => labels[key] === value)) {
+    return "node(s) didn't match Pod's node affinity/selector";
+  }
+  const tolerations = objectsAt(pod, 'spec', 'tolerations');
+  for (const taint of objectsAt(node, 'spec', 'taints')) {
+    if (taint.effect === 'PreferNoSchedule') continue;
+    const tolerated = tolerations.some(
+      (entry) =>
+        (entry.key === undefined || entry.key === taint.key) &&
+        (entry.effect === undefined || entry.effect === taint.effect) &&
+        (entry.operator === 'Exists' || (entry.value ?? '') === (taint.value ?? '')),
+    );
+    if (!tolerated) return 'node(s) had untolerated taint(s)';
+  }
+  const wanted = requestsOf(pod);
+  const allocatable = objectAt(node, 'status', 'allocatable');
+  if (used.pods + 1 > quantity(allocatable.pods)) return 'Too many pods';
+  if (used.cpu + wanted.cpu > quantity(allocatable.cpu)) return 'Insufficient cpu';
+  if (used.memory + wanted.memory > quantity(allocatable.memory)) return 'Insufficient memory';
+  return undefined;
+}
+
+/** Gives pods to nodes: those that fit, the least loaded first. */
+export class Scheduler {
+  readonly #world: World;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Whether a pod waits for a node. */
+  static waits(pod: JsonObject): boolean {
+    return (textAt(pod, 'spec', 'nodeName') ?? '') === '' && isActive(pod);
+  }
+
+  /** Looks at one pod; one that fits nowhere is looked at again when a node or a pod changes. */
+  async reconcile(key: string): Promise<undefined> {
+    const pod = this.#world.kinds.pods.items.get(key);
+    if (pod === undefined || !Scheduler.waits(pod)) return undefined;
+    const nodes = [...this.#world.kinds.nodes.items.values()].filter((node) => !isEnding(node));
+    const loads = this.#loads();
+    const counts = new Map<string, number>();
+    const pending = objectsAt(pod, 'spec', 'containers').some(
+      (entry) => fateOf(textAt(entry, 'image') ?? '') === 'pending',
+    );
+    let best: { node: JsonObject; share: number } | undefined;
+    for (const node of nodes) {
+      const used = loads.get(nameOf(node).name) ?? { cpu: 0, memory: 0, pods: 0 };
+      const why = pending ? 'node(s) refused an image that is to stay pending' : obstacle(pod, node, used);
+      if (why !== undefined) {
+        counts.set(why, (counts.get(why) ?? 0) + 1);
+        continue;
+      }
+      const allocatable = objectAt(node, 'status', 'allocatable');
+      const share =
+        used.cpu / quantity(allocatable.cpu) + used.memory / quantity(allocatable.memory) + used.pods / 1000;
+      if (best === undefined || share < best.share) best = { node, share };
+    }
+    if (best === undefined) await this.#refuse(pod, nodes.length, counts);
+    else await this.#bind(pod, nameOf(best.node).name);
+    return undefined;
+  }
+
+  #loads(): Map<string, Load> {
+    const loads = new Map<string, Load>();
+    for (const pod of this.#world.kinds.pods.items.values()) {
+      const node = textAt(pod, 'spec', 'nodeName') ?? '';
+      const phase = textAt(pod, 'status', 'phase');
+      if (node === '' || phase === 'Succeeded' || phase === 'Failed') continue;
+      const load = loads.get(node) ?? { cpu: 0, memory: 0, pods: 0 };
+      const more = requestsOf(pod);
+      loads.set(node, { cpu: load.cpu + more.cpu, memory: load.memory + more.memory, pods: load.pods + 1 });
+    }
+    return loads;
+  }
+
+  async #bind(pod: JsonObject, node: string): Promise<void> {
+    const { namespace, name } = nameOf(pod);
+    const body = {
+      kind: 'Binding',
+      apiVersion: 'v1',
+      metadata: { name, namespace },
+      target: { kind: 'Node', apiVersion: 'v1', name: node },
+    };
+    const bound = await unlessGone(
+      this.#world.api.request('POST', `/api/v1/namespaces/${namespace}/pods/${name}/binding`, body),
+    );
+    if (bound === undefined) return;
+    // The next pod must see this one's load before the watch brings it.
+    this.#world.kinds.pods.accept({ ...pod, spec: { ...objectAt(pod, 'spec'), nodeName: node } });
+    tell(
+      this.#world,
+      pod,
+      'Normal',
+      'Scheduled',
+      `Successfully assigned ${namespace}/${name} to ${node}`,
+      'default-scheduler',
+    );
+  }
+
+  async #refuse(pod: JsonObject, nodes: number, counts: Map<string, number>): Promise<void> {
+    const reasons = [...counts].map(([why, count]) => `${count} ${why}`).sort();
+    const message =
+      nodes === 0 ? 'no nodes available to schedule pods' : `0/${nodes} nodes are available: ${reasons.join(', ')}.`;
+    const old = objectsAt(pod, 'status', 'conditions').find((entry) => entry.type === 'PodScheduled');
+    if (old?.status === 'False' && old.message === message) return;
+    const condition = {
+      type: 'PodScheduled',
+      status: 'False',
+      reason: 'Unschedulable',
+      message,
+      lastProbeTime: null,
+      lastTransitionTime: now(),
+    };
+    await patchStatus(this.#world, 'pods', pod, { phase: 'Pending', conditions: [condition] });
+    tell(this.#world, pod, 'Warning', 'FailedScheduling', message, 'default-scheduler');
+  }
+}
