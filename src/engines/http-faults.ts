@@ -9,6 +9,7 @@ export interface Explanation {
   /** The field of the cluster or provisioner form it is about. */
   field?: string;
   next?: string;
+  retryable?: boolean;
 }
 
 /** A refusing or failing answer, before it is a Fault. */
@@ -166,6 +167,7 @@ export function statusFault(asked: Asked, answer: BadAnswer, explained: Explanat
   const options: FaultOptions = { ...rest, detail };
   options.next = explained.next ?? next;
   if (explained.field) options.field = explained.field;
+  if (explained.retryable !== undefined) options.retryable = explained.retryable;
   // A provider that says what went wrong (quota, capacity) has not done it.
   if (explained.kind && explained.kind !== 'unreachable') options.outcomeUnknown = false;
   if (retryAfterMs !== undefined) options.retryAfterMs = retryAfterMs;

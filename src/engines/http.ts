@@ -99,14 +99,17 @@ export function openHttp(options: HttpOptions): Http {
     let sent = false;
     try {
       sent = !signal.aborted;
-      const answer = await agent.request({
-        origin: base.origin,
-        path: pathOf(base, request),
-        method: asked.method as NonNullable<HttpRequest['method']>,
-        headers,
-        body: hasBody ? JSON.stringify(request.body) : null,
+      const answer = await unlessAborted(
         signal,
-      });
+        agent.request({
+          origin: base.origin,
+          path: pathOf(base, request),
+          method: asked.method as NonNullable<HttpRequest['method']>,
+          headers,
+          body: hasBody ? JSON.stringify(request.body) : null,
+          signal,
+        }),
+      );
       const text = await readText(answer.body, limit, asked);
       return judge({ status: answer.statusCode, headers: answer.headers, text }, request, asked);
     } catch (thrown) {
@@ -120,7 +123,11 @@ export function openHttp(options: HttpOptions): Http {
     const { status, headers, text } = answer;
     if (status >= 300 && status < 400) throw redirectFault(asked, answer);
     const good = status >= 200 && status < 300;
-    if (good && request.answer === 'text') return { status, headers, body: text };
+    if (good && request.answer === 'text') {
+      if (String(headers['content-type'] ?? '').includes('html') || /^\s*</.test(text))
+        throw strangeAnswer(asked, answer);
+      return { status, headers, body: text };
+    }
     const parsed = parseJson(text);
     if (good) {
       if (text.trim() === '') return { status, headers, body: undefined };
@@ -188,6 +195,19 @@ function within(call: Call): { signal: AbortSignal; done: () => void } {
   const timeout = setTimeout(() => timer.abort(), Math.max(0, Math.min(call.deadline - Date.now(), 2 ** 31 - 1)));
   if (call.deadline <= Date.now()) timer.abort();
   return { signal: AbortSignal.any([call.signal, timer.signal]), done: () => clearTimeout(timeout) };
+}
+
+/**
+ * Settles with the work, or rejects when the signal fires: undici looks at the signal of a request only once it has a connection, so one
+ * that waits for a silent server would outlive its deadline. It is not sent any more when the connection comes.
+ */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
 /** Whether the caller ended it, well before its time was over. */

@@ -96,19 +96,22 @@ async function send(agent: Agent, to: KubeConnection, request: KubeRequest, call
   if (left === 0) timer.abort();
   const signal = AbortSignal.any([call.signal, timer.signal]);
   try {
-    const answer = await agent.request({
-      origin: url.origin,
-      path: `${url.pathname}${url.search}`,
-      method: method as 'GET',
-      headers: {
-        accept: 'application/json',
-        'user-agent': 'kqueen',
-        ...request.headers,
-        ...(to.token === undefined ? {} : { authorization: `Bearer ${to.token}` }),
-      },
-      body: request.body ?? null,
+    const answer = await unlessAborted(
       signal,
-    });
+      agent.request({
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        method: method as 'GET',
+        headers: {
+          accept: 'application/json',
+          'user-agent': 'kqueen',
+          ...request.headers,
+          ...(to.token === undefined ? {} : { authorization: `Bearer ${to.token}` }),
+        },
+        body: request.body ?? null,
+        signal,
+      }),
+    );
     const text = await readText(answer.body, method);
     const headers: Record<string, string> = {};
     for (const [name, value] of Object.entries(answer.headers)) {
@@ -130,6 +133,16 @@ async function send(agent: Agent, to: KubeConnection, request: KubeRequest, call
   } finally {
     clearTimeout(timeout);
   }
+}
+
+/** Settles with the work, or rejects when the signal fires: undici looks at a request's signal only once it has a connection. */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
 async function readText(body: AsyncIterable<Buffer>, method: string): Promise<string> {
