@@ -5,7 +5,7 @@ import type { Place } from '../records.ts';
 export interface MessageRef {
   conversation: string;
   id: string;
-  thread?: string;
+  thread?: string | undefined;
 }
 
 /** A file for one person or a thread. */
