@@ -24,11 +24,15 @@ import { openSpaceWatch } from './space.ts';
 import { listOrgs, openStore } from './store.ts';
 
 export type { WatchCache } from './cache.ts';
+export { openEmbeddedDriver } from './embedded.ts';
+export type { EtcdOptions } from './etcd.ts';
+export { openEtcdDriver } from './etcd.ts';
 export type { ResealProgress } from './reseal.ts';
 export type { RetentionTimes, SweepResult } from './retention.ts';
 export type { KeyedSealer } from './seal.ts';
-export { parseSecretKeys } from './seal.ts';
+export { openSealer, parseSecretKeys, secretKey } from './seal.ts';
 export type { SpaceLevel, SpaceStatus } from './space.ts';
+export { openStore } from './store.ts';
 
 interface CommonOptions {
   clock: Clock;
@@ -52,7 +56,16 @@ export interface EtcdStoreOptions extends CommonOptions, EtcdOptions {
   secretKeys: string;
 }
 
-/** What one sweep of the scheduler did to the store. */
+/** Which store it is to be, as the configuration says. */
+export interface StoreSettings {
+  prefix: string;
+  /** Present: etcd; absent: the embedded store. */
+  etcd?: EtcdOptions;
+  secretKeys?: string;
+  historyMs?: number;
+}
+
+/** What one upkeep did. */
 export interface Upkeep extends SweepResult {
   /** The revision that history was compacted at, if it was. */
   compactedAt?: number;
@@ -63,17 +76,20 @@ export interface OpenedStore {
   store: Store;
   cache: WatchCache;
   sealer: KeyedSealer;
-  /** For the scheduler, every few minutes, by one process or by several: deletes what is past its retention, compacts, gives space back. */
-  upkeep(): Promise<Upkeep>;
-  /** Asks for the space in use; never throws. For the scheduler, every half minute. */
-  space(): Promise<SpaceStatus>;
-  /** What `space` found last. */
-  lastSpace(): SpaceStatus;
+  /** Deletes what is past its retention, compacts, gives space back: bounded, every few minutes, by one process or by several. */
+  retain(): Promise<Upkeep>;
+  /** Why the store cannot take changes for want of space; undefined while it can. What comes before that is in `spaceStatus`. */
+  space(): string | undefined;
+  /** The space in use, as it was found at most half a minute ago. */
+  spaceStatus(): SpaceStatus;
+  /** Asks for the space in use now; never throws. */
+  checkSpace(): Promise<SpaceStatus>;
   /** Seals every secret with the first key; see `reseal`. */
   reseal(onProgress?: (progress: ResealProgress) => void): Promise<ResealProgress>;
   close(): Promise<void>;
 }
 
+const spaceEveryMs = 30_000;
 /** Pages of the embedded file that one upkeep gives back: about 4 MB, some milliseconds. */
 const pagesAtOnce = 1_000;
 
@@ -104,6 +120,27 @@ export async function openEtcd(options: EtcdStoreOptions): Promise<OpenedStore> 
   return assemble(openEtcdDriver(options), options, async () => keys);
 }
 
+/** Opens the store that the configuration names; faults as `openEmbedded` and `openEtcd`. */
+export async function openConfiguredStore(
+  settings: StoreSettings,
+  parts: { clock: Clock; log: Log; dataDir: string; retention?: { auditMs: number; jobMs: number } },
+): Promise<OpenedStore> {
+  const { prefix, etcd, secretKeys, historyMs } = settings;
+  const common = {
+    clock: parts.clock,
+    log: parts.log,
+    prefix,
+    ...(historyMs === undefined ? {} : { historyMs }),
+    ...(parts.retention === undefined
+      ? {}
+      : {
+          retention: { audit: parts.retention.auditMs, jobs: parts.retention.jobMs, approvals: parts.retention.jobMs },
+        }),
+  };
+  if (etcd) return openEtcd({ ...etcd, ...common, secretKeys: secretKeys ?? '' });
+  return openEmbedded({ dir: parts.dataDir, ...common, ...(secretKeys === undefined ? {} : { secretKeys }) });
+}
+
 async function assemble(
   driver: Driver | EmbeddedDriver,
   options: CommonOptions,
@@ -120,21 +157,26 @@ async function assemble(
     const compaction =
       keepMs === 0 ? undefined : openCompaction({ driver, clock, log, ...(keepMs === undefined ? {} : { keepMs }) });
     const watch = openSpaceWatch(driver, log);
+    await watch.check();
+    const ending = new AbortController();
+    void everySoOften(clock, ending.signal, watch.check);
     return {
       store,
       cache,
       sealer,
-      async upkeep() {
+      async retain() {
         const swept = await retention.sweep();
         const compactedAt = await compaction?.run();
         if ('vacuum' in driver) await driver.vacuum(pagesAtOnce);
         return { ...swept, ...(compactedAt === undefined ? {} : { compactedAt }) };
       },
-      space: watch.check,
-      lastSpace: watch.last,
+      space: () => (watch.last().level === 'full' ? watch.last().message : undefined),
+      spaceStatus: watch.last,
+      checkSpace: watch.check,
       reseal: async (onProgress) =>
         reseal({ store, sealer, log, orgs: await listOrgs(driver, prefix), ...(onProgress ? { onProgress } : {}) }),
       async close() {
+        ending.abort();
         await cache.close();
         await driver.close();
       },
@@ -142,6 +184,18 @@ async function assemble(
   } catch (error) {
     await driver.close();
     throw error;
+  }
+}
+
+async function everySoOften(clock: Clock, signal: AbortSignal, act: () => Promise<unknown>): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await clock.sleep(spaceEveryMs, signal);
+    } catch {
+      // The clock rejects only when the store is closed.
+      return;
+    }
+    await act();
   }
 }
 
