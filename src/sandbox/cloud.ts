@@ -62,6 +62,10 @@ type Running = { store: ObjectStore; api: KubeApi };
 
 const DEFAULT_QUOTA: Quota = { clusters: 100, nodes: 500 };
 
+/** How long the events in clusters are kept, and how often old ones are looked for, ms. */
+const EVENTS_KEPT = 3600 * 1000;
+const PRUNE_EVERY = 300 * 1000;
+
 /** How long the operations of deleted clusters can be asked for, ms. */
 const OPERATIONS_KEPT = 24 * 3600 * 1000;
 
@@ -77,6 +81,7 @@ export class Cloud {
   readonly #histories = new Map<string, Happening[]>();
   readonly #runner: OperationRunner;
   #quota: Quota = DEFAULT_QUOTA;
+  #pruning: NodeJS.Timeout | undefined;
 
   constructor(parts: CloudParts) {
     this.#parts = parts;
@@ -86,6 +91,7 @@ export class Cloud {
   /** Reads what is kept and goes on with what was under way. */
   open(): void {
     const { db } = this.#parts;
+    this.#pruning = setInterval(() => this.#prune(), PRUNE_EVERY);
     for (const body of db.records('quota')) {
       this.#quota = { clusters: numberAt(body, 'clusters') ?? 0, nodes: numberAt(body, 'nodes') ?? 0 };
     }
@@ -118,8 +124,14 @@ export class Cloud {
 
   /** Ends all watches and timers; the state stays. */
   close(): void {
+    clearInterval(this.#pruning);
     this.#runner.stop();
     for (const { store } of this.#running.values()) store.close();
+  }
+
+  #prune(): void {
+    const before = new Date(Date.now() - EVENTS_KEPT).toISOString();
+    for (const { store } of this.#running.values()) store.pruneEvents(before);
   }
 
   /** What the account may use. */

@@ -99,17 +99,19 @@ function send(
   type: string,
 ): Promise<JsonObject> {
   return new Promise((resolve, reject) => {
-    const stream = session.request({
+    const headers = {
       ...common,
       ':method': method,
       ':path': path,
       ...(body === undefined ? {} : { 'content-type': type }),
-    });
+    };
+    // Node ends a DELETE's stream by itself unless told that a body follows.
+    const stream = session.request(headers, { endStream: body === undefined });
     let status = 0;
     const chunks: Buffer[] = [];
     stream.setTimeout(DEADLINE, () => stream.destroy(new Error('no answer in time')));
-    stream.on('response', (headers) => {
-      status = Number(headers[':status']);
+    stream.on('response', (answer) => {
+      status = Number(answer[':status']);
     });
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
     stream.on('error', (error) => reject(new ApiFailure(0, 'Unreachable', error.message)));
@@ -127,7 +129,7 @@ function send(
         reject(new ApiFailure(status, 'NoJson', text.slice(0, 200)));
       }
     });
-    stream.end(body === undefined ? undefined : JSON.stringify(body));
+    if (body !== undefined) stream.end(JSON.stringify(body));
   });
 }
 

@@ -19,6 +19,8 @@ export type ControllerOptions = {
   kubeletOnly: boolean;
   /** How often leases of nodes are renewed, real ms. */
   heartbeat?: number;
+  /** Hears of what failed and will be tried again; conflicts are among it, so most of it is harmless. */
+  onFailure?: (what: string, error: unknown) => void;
 };
 
 /** Coarse, as nothing in the sandbox judges nodes by their leases; a hundred clusters then cost next to nothing. */
@@ -31,9 +33,11 @@ export class Controller {
   readonly #loops: Record<string, Loop>;
   readonly #pods: Pods;
   readonly #kubeletOnly: boolean;
+  readonly #onFailure: (what: string, error: unknown) => void;
 
   constructor(api: ApiClient, options: ControllerOptions) {
     this.#kubeletOnly = options.kubeletOnly;
+    this.#onFailure = options.onFailure ?? (() => undefined);
     this.#kinds = options.kubeletOnly ? ['nodes', 'pods'] : (Object.keys(PATHS) as Kind[]);
     const informer = (kind: Kind): Informer =>
       new Informer(api, PATHS[kind], this.#listener(kind), () => this.#synced());
@@ -84,10 +88,11 @@ export class Controller {
   }
 
   #loop(name: string, reconcile: (key: string) => Promise<number | undefined>, width: number): Loop {
-    return new Loop(async (key) => {
+    const work = async (key: string): Promise<void> => {
       const again = await reconcile(key);
       if (again !== undefined) this.#loops[name]?.addAfter(key, Math.max(again, 1));
-    }, width);
+    };
+    return new Loop(work, width, (key, error) => this.#onFailure(`${name} ${key}`, error));
   }
 
   #ready(): boolean {

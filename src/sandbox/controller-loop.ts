@@ -9,14 +9,20 @@ const LAST_PAUSE = 10_000;
 export class Loop {
   readonly #reconcile: (key: string) => Promise<void>;
   readonly #width: number;
+  readonly #onFailure: (key: string, error: unknown) => void;
   readonly #waiting = new Set<string>();
   readonly #working = new Set<string>();
   readonly #failures = new Map<string, number>();
   readonly #timers = new Map<string, { timer: NodeJS.Timeout; due: number }>();
   #stopped = false;
 
-  /** `width` is how many keys are worked on at once. */
-  constructor(reconcile: (key: string) => Promise<void>, width: number) {
+  /** `width` is how many keys are worked on at once; `onFailure` hears of every failure. */
+  constructor(
+    reconcile: (key: string) => Promise<void>,
+    width: number,
+    onFailure: (key: string, error: unknown) => void,
+  ) {
+    this.#onFailure = onFailure;
     this.#reconcile = reconcile;
     this.#width = width;
   }
@@ -59,7 +65,8 @@ export class Loop {
       this.#reconcile(key)
         .then(
           () => this.#failures.delete(key),
-          () => {
+          (error: unknown) => {
+            this.#onFailure(key, error);
             const failures = (this.#failures.get(key) ?? 0) + 1;
             this.#failures.set(key, failures);
             this.addAfter(key, Math.min(FIRST_PAUSE * 2 ** failures, LAST_PAUSE));

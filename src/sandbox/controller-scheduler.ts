@@ -13,14 +13,29 @@ import {
 } from './controller-world.ts';
 import { type JsonObject, objectAt, objectsAt, textAt, textsAt } from './json.ts';
 
-type Load = { cpu: number; memory: number; pods: number };
+/** What pods ask of a node; `score` counts something for pods that ask for nothing, as the real scheduler does. */
+type Load = { cpu: number; memory: number; pods: number; score: number };
+
+/** What a container that asks for nothing counts as when nodes are compared: cores and bytes. */
+const UNSTATED_CPU = 0.1;
+const UNSTATED_MEMORY = 200 * 2 ** 20;
+
+/** Bytes of memory that weigh as much as one core when nodes are compared. */
+const MEMORY_PER_CPU = 4 * 2 ** 30;
+
+function noLoad(): Load {
+  return { cpu: 0, memory: 0, pods: 0, score: 0 };
+}
 
 function requestsOf(pod: JsonObject): Load {
-  const load = { cpu: 0, memory: 0, pods: 1 };
+  const load = { ...noLoad(), pods: 1 };
   for (const container of objectsAt(pod, 'spec', 'containers')) {
     const requests = objectAt(container, 'resources', 'requests');
-    load.cpu += quantity(requests.cpu);
-    load.memory += quantity(requests.memory);
+    const cpu = quantity(requests.cpu);
+    const memory = quantity(requests.memory);
+    load.cpu += cpu;
+    load.memory += memory;
+    load.score += (cpu || UNSTATED_CPU) + (memory || UNSTATED_MEMORY) / MEMORY_PER_CPU;
   }
   return load;
 }
@@ -77,15 +92,14 @@ export class Scheduler {
     );
     let best: { node: JsonObject; share: number } | undefined;
     for (const node of nodes) {
-      const used = loads.get(nameOf(node).name) ?? { cpu: 0, memory: 0, pods: 0 };
+      const used = loads.get(nameOf(node).name) ?? noLoad();
       const why = pending ? 'node(s) refused an image that is to stay pending' : obstacle(pod, node, used);
       if (why !== undefined) {
         counts.set(why, (counts.get(why) ?? 0) + 1);
         continue;
       }
       const allocatable = objectAt(node, 'status', 'allocatable');
-      const share =
-        used.cpu / quantity(allocatable.cpu) + used.memory / quantity(allocatable.memory) + used.pods / 1000;
+      const share = used.score / quantity(allocatable.cpu);
       if (best === undefined || share < best.share) best = { node, share };
     }
     if (best === undefined) await this.#refuse(pod, nodes.length, counts);
@@ -99,9 +113,14 @@ export class Scheduler {
       const node = textAt(pod, 'spec', 'nodeName') ?? '';
       const phase = textAt(pod, 'status', 'phase');
       if (node === '' || phase === 'Succeeded' || phase === 'Failed') continue;
-      const load = loads.get(node) ?? { cpu: 0, memory: 0, pods: 0 };
+      const load = loads.get(node) ?? noLoad();
       const more = requestsOf(pod);
-      loads.set(node, { cpu: load.cpu + more.cpu, memory: load.memory + more.memory, pods: load.pods + 1 });
+      loads.set(node, {
+        cpu: load.cpu + more.cpu,
+        memory: load.memory + more.memory,
+        pods: load.pods + 1,
+        score: load.score + more.score,
+      });
     }
     return loads;
   }

@@ -90,6 +90,7 @@ async function main(): Promise<void> {
     speed: () => speed,
     kubeletOnly: values['kubelet-only'],
     heartbeat: HEARTBEAT,
+    onFailure: (what, error) => console.error(`${what}: ${error instanceof Error ? error.message : String(error)}`),
   });
   controller.start();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -30,7 +30,7 @@ export class Exchange {
   readonly #request: IncomingMessage | Http2ServerRequest;
   readonly #reply: Reply;
   readonly #cut: () => void;
-  #body: Promise<string> | undefined;
+  #body: Promise<Buffer> | undefined;
 
   constructor(request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) {
     this.#request = request;
@@ -59,13 +59,18 @@ export class Exchange {
     return /^Bearer\s+(\S+)$/i.exec(this.headers.authorization ?? '')?.[1];
   }
 
-  /** The whole body as text; throws BodyTooLarge. */
-  body(): Promise<string> {
+  /** The whole body; throws BodyTooLarge. */
+  bytes(): Promise<Buffer> {
     this.#body ??= this.#read();
     return this.#body;
   }
 
-  async #read(): Promise<string> {
+  /** The whole body as text; throws BodyTooLarge. */
+  async body(): Promise<string> {
+    return (await this.bytes()).toString('utf8');
+  }
+
+  async #read(): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let size = 0;
     for await (const chunk of this.#request) {
@@ -74,7 +79,7 @@ export class Exchange {
       if (size > LARGEST_BODY) throw new BodyTooLarge(`the body is larger than ${LARGEST_BODY} bytes`);
       chunks.push(bytes);
     }
-    return Buffer.concat(chunks).toString('utf8');
+    return Buffer.concat(chunks);
   }
 
   /** Answers with JSON. */

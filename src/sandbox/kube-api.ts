@@ -446,13 +446,15 @@ function deleteOptionsOf(exchange: Exchange, body: JsonObject): DeleteOptions {
   };
 }
 
-/** The body as JSON, or as YAML when it is no JSON; an empty body is null. */
+/** The body: JSON, YAML or Kubernetes' protobuf; an empty one is null. */
 async function readBody(exchange: Exchange): Promise<Json> {
+  const type = exchange.headers['content-type'] ?? '';
+  if (type.includes('protobuf')) {
+    const { readProtobuf } = await import('./kube-protobuf.ts');
+    return readProtobuf(await exchange.bytes());
+  }
   const text = await exchange.body();
   if (text.trim() === '') return null;
-  if ((exchange.headers['content-type'] ?? '').includes('protobuf')) {
-    throw new StatusError(415, 'UnsupportedMediaType', 'the sandbox reads JSON and YAML, not protobuf');
-  }
   try {
     return JSON.parse(text) as Json;
   } catch (error) {

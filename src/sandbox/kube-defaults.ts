@@ -116,6 +116,10 @@ export function setDefaults(resource: Resource, object: JsonObject): void {
       child(metadata, 'labels')['kubernetes.io/metadata.name'] = metadata.name;
       return;
     }
+    case 'endpointslices.discovery.k8s.io':
+      // Clients follow these without looking whether they are there.
+      for (const port of objectsAt(object, 'ports')) fill(port, { name: '', protocol: 'TCP' });
+      return;
     case 'persistentvolumeclaims':
       fill(child(object, 'spec'), { volumeMode: 'Filesystem' });
       return;

@@ -62,8 +62,8 @@ export function discovery(path: string, address: string): JsonObject | undefined
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion, resources: found.flatMap(describe) };
 }
 
-/** The Accept type by which kubectl asks for OpenAPI v2 in its binary form, the only one it reads. */
-const BINARY_OPENAPI = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+/** The type of OpenAPI v2 in its binary form, the only one that kubectl reads; asked for with an @, answered without. */
+const BINARY_OPENAPI = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
 /**
  * OpenAPI without schemas: kubectl then validates nothing on its side and patches by its own knowledge of the types.

@@ -151,6 +151,14 @@ export class ObjectStore {
     };
   }
 
+  /** Removes the events whose last occurrence is before a time (ISO 8601), as the API server does after an hour. */
+  pruneEvents(before: string): void {
+    for (const event of [...this.list('events')]) {
+      const last = textAt(event, 'lastTimestamp') ?? textAt(event, 'metadata', 'creationTimestamp') ?? '';
+      if (last < before) this.remove('events', event);
+    }
+  }
+
   /** Forgets the changes so far, as a compaction does: older versions are gone. */
   compact(): void {
     this.#history = [];
