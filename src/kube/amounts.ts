@@ -6,7 +6,8 @@ import { parseQuantity } from '../core/units.ts';
 export function readAmounts(quantities: Record<string, string> | undefined): Amounts {
   const read = (name: string) =>
     quantities?.[name] === undefined ? 0 : (parseQuantity(String(quantities[name])) ?? 0);
-  return { cpu: read('cpu'), memory: read('memory'), pods: read('pods') };
+  // 1900m is 1.9000000000000001 in binary.
+  return { cpu: Math.round(read('cpu') * 1e6) / 1e6, memory: read('memory'), pods: read('pods') };
 }
 
 /**

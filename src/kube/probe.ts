@@ -67,7 +67,7 @@ export async function probeCluster(client: Client, now: () => number): Promise<C
     services: 'seen' in services ? services.seen : 0,
     problems: worstFirst(kept, mostProblems),
   };
-  if (version.seen.gitVersion) health.version = plain(version.seen.gitVersion, 60);
+  if (version.seen.gitVersion) health.version = versionOf(version.seen.gitVersion);
   return health;
 }
 
@@ -210,11 +210,16 @@ export function nodeHealth(node: V1Node): NodeHealth {
     name: node.metadata?.name ?? '',
     ready: ready?.status === 'True',
     problems,
-    version: plain(node.status?.nodeInfo?.kubeletVersion ?? '', 60),
+    version: versionOf(node.status?.nodeInfo?.kubeletVersion ?? ''),
     capacity: readAmounts(node.status?.capacity),
     allocatable: readAmounts(node.status?.allocatable),
     requests: { cpu: 0, memory: 0, pods: 0 },
   };
+}
+
+/** `v1.34.2` as people and providers write it: `1.34.2`. */
+function versionOf(text: string): string {
+  return plain(text, 60).replace(/^v(?=\d)/, '');
 }
 
 function nodeProblem(node: NodeHealth): Found {

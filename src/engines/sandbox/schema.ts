@@ -25,7 +25,7 @@ export const SandboxProvisioner = z.object({
   }),
   caBundle: field(z.string().max(100_000).refine(isBundle, 'This must be a PEM certificate.').optional(), {
     label: 'CA bundle',
-    help: "PEM certificates to trust instead of the public authorities: `ca.crt` of the provider's data directory.",
+    help: "PEM certificates to trust instead of the public authorities: `ca.pem` of the provider's data directory.",
     multiline: true,
     order: 3,
   }),

@@ -1,0 +1,203 @@
+import { describe, expect, it } from 'vitest';
+import type { Target } from '../../src/core/ports/engine.ts';
+import { sandbox } from '../../src/engines/sandbox/index.ts';
+import { startTcpProxy } from '../proxy.ts';
+import { callFor, faultOf } from './calls.ts';
+import { engineConformance, type Harness } from './conformance.ts';
+import { startSandboxProvider } from './sandbox-provider.ts';
+import { json, startScriptedServer } from './scripted-server.ts';
+
+const spec = { region: 'sandbox-south', version: '1.33.6', size: 'medium', nodes: 2 };
+
+interface Calls {
+  calls: Record<string, { received: number; effective: number }>;
+  creates: Record<string, { received: number; made: number }>;
+}
+
+async function open(): Promise<Harness> {
+  const provider = await startSandboxProvider();
+  const proxy = await startTcpProxy({ port: provider.port });
+  const front = await startScriptedServer();
+  const params = { url: `https://127.0.0.1:${proxy.port}`, token: provider.token, caBundle: provider.ca };
+  const calls = async () => (await provider.ask('GET', '/v1/admin/calls')) as Calls;
+  const onRequests = (effect: Record<string, unknown>, method?: string, times: number | null = null) =>
+    provider.ask('PUT', '/v1/admin/faults', [
+      { match: { pathPrefix: '/v1/', ...(method ? { method } : {}) }, times, effect },
+    ]);
+  const onOperations = (operation: string, effect: Record<string, unknown>) =>
+    provider.ask('PUT', '/v1/admin/faults', [{ operation, times: null, effect }]);
+  return {
+    engine: sandbox,
+    params,
+    badParams: { ...params, token: 'canary-of-a-token-that-is-refused' },
+    spec,
+    badSpec: { spec: { ...spec, version: '0.9.9' }, field: 'version' },
+    update: { nodes: 4, version: '1.34.2' },
+    // The catalogue's 0.10 for the control plane and 2 × 0.16 for the nodes, times 1.08 in the south.
+    price: { perHour: 0.4536, currency: 'USD' },
+    async makeForeign(name) {
+      await provider.ask('POST', '/v1/clusters', { ...spec, name, labels: { team: 'somebody-else' } });
+    },
+    async writes() {
+      const { calls: kinds } = await calls();
+      const writing = ['createCluster', 'updateCluster', 'deleteCluster', 'unknown'];
+      return writing.reduce((sum, kind) => sum + (kinds[kind]?.received ?? 0), 0);
+    },
+    made: async (name) => (await calls()).creates[name]?.made ?? 0,
+    openConnections: () => proxy.open(),
+    faults: {
+      loseCreateAnswer: async () => void (await onRequests({ loseAnswer: true }, 'POST', 1)),
+      failCreates: async (message) => void (await onOperations('create', { fail: { message, atPercent: 40 } })),
+      stall: async () => void (await onOperations('create', { stuckAtPercent: 30 })),
+      exhaustQuota: async () => void (await provider.ask('PUT', '/v1/admin/quota', { clusters: 0, nodes: 0 })),
+      limitRate: async (retryAfterSeconds) => void (await onRequests({ status: 429, retryAfterSeconds })),
+      hang: async () => void (await onRequests({ hang: true })),
+      refuse: async () => {
+        await proxy.setMode('refuse');
+        proxy.cut();
+      },
+      webPage: async () => void (await onRequests({ html: true })),
+      async strangeState() {
+        front.answer((request, response) => {
+          provider.ask('GET', request.path).then(
+            (body) => json(response, 200, JSON.parse(JSON.stringify(body).replaceAll('"RUNNING"', '"HIBERNATING"'))),
+            (error: unknown) => json(response, 500, { error: { code: 'internal', message: String(error) } }),
+          );
+        });
+        return { ...params, url: front.url, caBundle: front.ca };
+      },
+      async clear() {
+        await proxy.setMode('pass');
+        await provider.ask('DELETE', '/v1/admin/faults');
+        await provider.ask('PUT', '/v1/admin/quota', { clusters: 1_000, nodes: 10_000 });
+      },
+    },
+    async close() {
+      await front.close();
+      await proxy.close();
+      await provider.stop();
+    },
+  };
+}
+
+engineConformance({ name: 'sandbox', open });
+
+describe('the sandbox engine against answers that its provider does not give', () => {
+  const target: Target = { org: 'default', cluster: 'c1', externalName: 'kq-c1' };
+  const cluster = {
+    id: 'x1',
+    name: 'kq-c1',
+    region: 'r',
+    version: '1.34.2',
+    nodes: 3,
+    labels: { 'kqueen-cluster': 'c1', 'kqueen-org': 'default' },
+    status: 'RUNNING',
+    operation: 'op-1',
+    endpoint: 'https://x',
+  };
+
+  async function withServer(
+    answerer: Parameters<typeof startScriptedServer>[0],
+    test: (client: Awaited<ReturnType<typeof sandbox.connect>>) => Promise<void>,
+  ): Promise<void> {
+    const server = await startScriptedServer(answerer);
+    const client = await sandbox.connect({ url: server.url, token: 'token-of-the-test', caBundle: server.ca });
+    await test(client);
+    await client.close();
+    await server.close();
+  }
+
+  it('never reads the 404 of a wrong address as gone', async () => {
+    await withServer(
+      (_request, response) => json(response, 404, { error: { code: 'not_found', message: 'Nothing is here.' } }),
+      async (client) => {
+        for (const fault of await Promise.all(
+          [client.observe(target, callFor()), client.delete(target, callFor()), client.list(callFor())].map(faultOf),
+        )) {
+          expect(fault).toMatchObject({ kind: 'unreachable', whose: 'admin' });
+        }
+        expect((await client.check(callFor())).state).toBe('Unreachable');
+      },
+    );
+  });
+
+  it('says that an answer has another shape', async () => {
+    await withServer(
+      (_request, response) => json(response, 200, { hello: 'world' }),
+      async (client) => {
+        for (const fault of await Promise.all(
+          [client.observe(target, callFor()), client.options(callFor()), client.list(callFor())].map(faultOf),
+        )) {
+          expect(fault).toMatchObject({ kind: 'internal', whose: 'provider' });
+        }
+        expect((await client.check(callFor())).state).toBe('Error');
+      },
+    );
+  });
+
+  it('returns null when the cluster goes between the look and the delete', async () => {
+    await withServer(
+      (request, response) =>
+        request.method === 'GET'
+          ? json(response, 200, cluster)
+          : json(response, 404, { error: { code: 'not_found', message: 'There is no cluster.' } }),
+      async (client) => expect(await client.delete(target, callFor())).toBeNull(),
+    );
+  });
+
+  it('waits for an earlier cluster of the name that is on its way out', async () => {
+    await withServer(
+      (request, response) =>
+        request.method === 'GET'
+          ? json(response, 200, { ...cluster, status: 'STOPPING' })
+          : json(response, 409, { error: { code: 'name_taken', message: 'The name is taken.' } }),
+      async (client) => {
+        const fault = await faultOf(client.create(target, spec, callFor()));
+        expect(fault).toMatchObject({ kind: 'conflict', retryable: true });
+        expect(fault.message).toContain('still being deleted');
+      },
+    );
+  });
+
+  it('reads every page of a list', async () => {
+    await withServer(
+      (request, response) => {
+        const page = Number(new URL(request.path, 'https://x').searchParams.get('page'));
+        json(response, 200, { clusters: [{ ...cluster, name: `c-${page}` }], nextPage: page < 3 ? page + 1 : null });
+      },
+      async (client) => {
+        expect((await client.list(callFor())).map((each) => each.externalName)).toEqual(['c-1', 'c-2', 'c-3']);
+      },
+    );
+  });
+
+  it('tells capacity from quota, and refuses a spec that is none before asking', async () => {
+    let asked = 0;
+    await withServer(
+      (_request, response) => {
+        asked += 1;
+        json(response, 503, { error: { code: 'insufficient_capacity', message: 'No machines of this size.' } });
+      },
+      async (client) => {
+        expect(await faultOf(client.create(target, spec, callFor()))).toMatchObject({
+          kind: 'capacity',
+          retryable: true,
+          outcomeUnknown: false,
+        });
+        expect(await faultOf(client.create(target, { ...spec, nodes: 21 }, callFor()))).toMatchObject({
+          kind: 'bad-input',
+          field: 'nodes',
+        });
+        expect(asked).toBe(1);
+      },
+    );
+  });
+
+  it('takes only an https address and a real CA bundle', () => {
+    const ok = { url: 'https://127.0.0.1:1', token: 'x' };
+    expect(sandbox.provisioner.safeParse(ok).success).toBe(true);
+    for (const bad of [{ url: 'http://127.0.0.1:1' }, { url: 'nonsense' }, { token: '' }, { caBundle: 'nonsense' }]) {
+      expect(sandbox.provisioner.safeParse({ ...ok, ...bad }).success).toBe(false);
+    }
+  });
+});
