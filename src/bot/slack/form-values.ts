@@ -3,25 +3,16 @@ import type { KnownBlock, ModalView } from '@slack/types';
 import { Place } from '../../core/records.ts';
 import { type FormMeta, fieldKey, formCallback, isSecretBlock } from './form.ts';
 import { limits } from './limits.ts';
+import type { View } from './payloads.ts';
 import { cut, oneLine } from './text.ts';
 
-/** A view as an interaction delivers it; only what is read here. */
-export interface SentView {
-  id: string;
-  hash: string;
-  callback_id: string;
-  private_metadata: string;
-  title?: { text: string } | null;
-  submit?: { text: string } | null;
-  blocks: Block[];
-  state?: { values?: Record<string, Record<string, Entry>> };
-}
-
-type Block = { type: string; block_id?: string; element?: Record<string, unknown>; [name: string]: unknown };
-type Entry = { value?: string | null; selected_option?: { value?: string } | null; [name: string]: unknown };
+type Entry = {
+  value?: string | null | undefined;
+  selected_option?: { value?: string | null | undefined } | null | undefined;
+};
 
 /** What the modal carried, or null when it is not ours or not readable. */
-export function formMeta(view: SentView): FormMeta | null {
+export function formMeta(view: View): FormMeta | null {
   if (view.callback_id !== formCallback) return null;
   try {
     const meta: unknown = JSON.parse(view.private_metadata);
@@ -42,7 +33,7 @@ export function formMeta(view: SentView): FormMeta | null {
 }
 
 /** The values by field key; a field left empty is the empty text. */
-export function formValues(view: SentView): Record<string, string> {
+export function formValues(view: View): Record<string, string> {
   const values: Record<string, string> = {};
   for (const [id, actions] of Object.entries(view.state?.values ?? {})) {
     const key = fieldKey(id);
@@ -60,10 +51,7 @@ function filledIn(entry: Entry): string {
  * Problems as the `errors` of a view_submission, by block id; null when the view has no field to show them at. A problem of a field that
  * is not in the view is shown at the first one.
  */
-export function formErrors(
-  view: SentView,
-  problems: { field: string; message: string }[],
-): Record<string, string> | null {
+export function formErrors(view: View, problems: { field: string; message: string }[]): Record<string, string> | null {
   const inputs = view.blocks.filter(({ type }) => type === 'input').map((block) => block.block_id ?? '');
   const first = inputs[0];
   if (first === undefined) return null;
@@ -78,17 +66,21 @@ export function formErrors(
 }
 
 /** The modal as it was submitted, with the problems in its hints; secrets have to be typed again. */
-export function refilled(view: SentView, problems: { field: string; message: string }[]): ModalView {
+export function refilled(view: View, problems: { field: string; message: string }[]): ModalView {
   const errors = formErrors(view, problems) ?? {};
   const blocks = view.blocks.map((block) => {
     const id = block.block_id ?? '';
     const entry = Object.values(view.state?.values?.[id] ?? {})[0];
-    if (block.type !== 'input' || block.element === undefined) return block;
-    const { initial_value: _typed, initial_option: _picked, ...element } = block.element;
+    if (block.type !== 'input' || typeof block.element !== 'object' || block.element === null) return block;
+    const {
+      initial_value: _typed,
+      initial_option: _picked,
+      ...element
+    }: Record<string, unknown> = { ...block.element };
     const problem = errors[id];
     return {
       ...block,
-      element: { ...element, ...(entry === undefined || isSecretBlock(id) ? {} : starting(entry)) },
+      element: { ...element, ...(entry === undefined || isSecretBlock(id) ? {} : starting(entry, element.options)) },
       ...(problem === undefined
         ? {}
         : { hint: { type: 'plain_text', text: cut(`⚠️ Problem: ${problem}`, limits.label), emoji: true } }),
@@ -101,12 +93,17 @@ export function refilled(view: SentView, problems: { field: string; message: str
     title: { type: 'plain_text', text: cut(view.title?.text ?? 'KQueen', limits.viewTitle) },
     submit: { type: 'plain_text', text: cut(view.submit?.text ?? 'Send', limits.viewTitle) },
     close: { type: 'plain_text', text: 'Cancel' },
-    blocks: blocks as KnownBlock[],
+    blocks: blocks as unknown as KnownBlock[],
   };
 }
 
-function starting(entry: Entry): Record<string, unknown> {
+function starting(entry: Entry, options: unknown): Record<string, unknown> {
   if (typeof entry.value === 'string' && entry.value !== '') return { initial_value: entry.value };
-  if (entry.selected_option) return { initial_option: entry.selected_option };
-  return {};
+  const picked = entry.selected_option?.value;
+  const offered: unknown[] = Array.isArray(options) ? options : [];
+  // Slack wants the very option that is offered.
+  const option = offered.find(
+    (each) => typeof each === 'object' && each !== null && 'value' in each && each.value === picked,
+  );
+  return picked === undefined || option === undefined ? {} : { initial_option: option };
 }

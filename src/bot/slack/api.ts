@@ -1,0 +1,130 @@
+/** Calls to Slack: the Web API and response URLs, each with a deadline, none repeated by itself. */
+import type { WebClient, WebClientOptions } from '@slack/web-api';
+import type { Fault } from '../../core/errors.ts';
+import type { Attachment, PlaceGone } from '../../core/ports/chat.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import { isNeverSent, platformFault, slackFault, unreachable } from './faults.ts';
+
+/** How one call went; `method` is a name of Slack's, `response_url` or `files.uploadV2`. */
+export interface SlackCall {
+  method: string;
+  outcome: 'ok' | 'rate-limited' | 'unreachable' | 'refused';
+  ms: number;
+}
+
+/** An `ok` answer of the Web API. */
+export type Answer = { [name: string]: unknown };
+
+export interface SlackApi {
+  /** Throws a Fault or PlaceGone. `quick` gives up after two seconds: for what has to be done while a trigger lives. */
+  call(method: string, args: Record<string, unknown>, quick?: boolean): Promise<Answer>;
+  /** Uploads one file into a conversation; resolves with the file's id. */
+  upload(channel: string, thread: string | undefined, file: Attachment): Promise<string>;
+  /** Posts to a response URL of an interaction. */
+  respond(url: string, body: Record<string, unknown>): Promise<void>;
+}
+
+const callMs = 10_000;
+const quickMs = 2_000;
+const uploadMs = 20_000;
+const respondMs = 5_000;
+
+export interface ApiOptions {
+  botToken: string;
+  apiUrl?: string;
+  clock: Clock;
+  onCall?: (call: SlackCall) => void;
+  logger: NonNullable<WebClientOptions['logger']>;
+}
+
+/** Options of every WebClient: a deadline, no repeats (the notifier has its own), and a 429 as an error with its time. */
+export function clientOptions(options: Pick<ApiOptions, 'apiUrl' | 'logger'>, timeout: number): WebClientOptions {
+  return {
+    ...(options.apiUrl === undefined ? {} : { slackApiUrl: options.apiUrl }),
+    timeout,
+    retryConfig: { retries: 0 },
+    rejectRateLimitedCalls: true,
+    maxRequestConcurrency: 50,
+    logger: options.logger,
+  };
+}
+
+/** Loads the Web API client and returns the calls. */
+export async function createApi(options: ApiOptions): Promise<SlackApi> {
+  const { WebClient } = await import('@slack/web-api');
+  const client = (timeout: number): WebClient => new WebClient(options.botToken, clientOptions(options, timeout));
+  const normal = client(callMs);
+  const quick = client(quickMs);
+  const patient = client(uploadMs);
+
+  async function metered<T>(method: string, work: () => Promise<T>): Promise<T> {
+    const started = options.clock.now();
+    const done = (outcome: SlackCall['outcome']) =>
+      options.onCall?.({ method, outcome, ms: options.clock.now() - started });
+    try {
+      const answer = await work();
+      done('ok');
+      return answer;
+    } catch (thrown) {
+      const fault = slackFault(thrown, method);
+      done(outcomeOf(fault));
+      throw fault;
+    }
+  }
+
+  return {
+    async call(method, args, isQuick = false) {
+      return await metered(method, async () => ({ ...(await (isQuick ? quick : normal).apiCall(method, args)) }));
+    },
+    async upload(channel, thread, file) {
+      return await metered('files.uploadV2', async () => {
+        const answer = await patient.filesUploadV2({
+          channel_id: channel,
+          ...(thread === undefined ? {} : { thread_ts: thread }),
+          filename: file.name,
+          title: file.name,
+          file: Buffer.from(file.content, 'utf8'),
+          initial_comment: file.text,
+        } as Parameters<WebClient['filesUploadV2']>[0]);
+        return uploadedId(answer);
+      });
+    },
+    async respond(url, body) {
+      await metered('response_url', () => postResponse(url, body));
+    },
+  };
+}
+
+function outcomeOf(fault: Fault | PlaceGone): SlackCall['outcome'] {
+  if (!('kind' in fault)) return 'refused';
+  return fault.kind === 'rate-limited' || fault.kind === 'unreachable' ? fault.kind : 'refused';
+}
+
+/** files.uploadV2 answers with a list of completions, each with its files. */
+function uploadedId(answer: unknown): string {
+  const found = /"id":"(F[A-Z0-9]+)"/.exec(JSON.stringify(answer));
+  return found?.[1] ?? '';
+}
+
+async function postResponse(url: string, body: Record<string, unknown>): Promise<void> {
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json; charset=utf-8' },
+      body: JSON.stringify(body),
+      redirect: 'error',
+      signal: AbortSignal.timeout(respondMs),
+    });
+  } catch (thrown) {
+    throw unreachable(`response_url: ${String(thrown)}`, !isNeverSent(thrown));
+  }
+  const text = (await response.text()).slice(0, 300);
+  if (response.ok) return;
+  if (response.status === 429) throw platformFault('ratelimited', 'response_url');
+  if (response.status >= 500) throw unreachable(`response_url: ${response.status}`, true);
+  throw platformFault(
+    response.status === 404 ? 'not_found' : 'response_refused',
+    `response_url: ${response.status} ${text}`,
+  );
+}
