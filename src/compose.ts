@@ -5,6 +5,7 @@ import { createDispatch } from './bot/dispatch.ts';
 import type { Inbound, Outbound } from './bot/inbound.ts';
 import { createLiveOptions } from './bot/live-options.ts';
 import { type Notifier, startNotifier } from './bot/notifier.ts';
+import type { TeamsOptions } from './bot/teams/adapter.ts';
 import { openTerminal, type Terminal } from './bot/text/terminal.ts';
 import { issue } from './core/commands/cluster-access.ts';
 import { registry } from './core/commands/index.ts';
@@ -35,10 +36,11 @@ export interface TeamsSettings {
   appId: string;
   appPassword: string;
   tenantId: string;
-  appType: string;
+  appType: 'SingleTenant' | 'MultiTenant' | 'UserAssignedMSI';
   /** Authentication off; loopback only. */
   development: boolean;
-  overrides?: Record<string, string>;
+  /** Other addresses than Microsoft's public cloud. */
+  endpoints?: NonNullable<TeamsOptions['endpoints']>;
 }
 
 /** What one process is told to be. `config.ts` makes it from the environment; tests make their own. */
@@ -323,7 +325,7 @@ async function startBot(settings: Settings, parts: BotParts): Promise<Chats> {
       handle,
       log,
       clock,
-      onCall: (call, result) => metrics.chatCall('slack', call, result),
+      onCall: ({ method, outcome }) => metrics.chatCall('slack', method, outcome),
     });
     stops.push({ name: 'slack', stop: () => slack.stop(3_000) });
     if (slack.requestListener) chats.slack = slack.requestListener;
@@ -385,7 +387,7 @@ async function startBot(settings: Settings, parts: BotParts): Promise<Chats> {
       };
     }
   }
-  for (const port of ports) {
+  const notify = (port: ChatPort) => {
     const notifier = startNotifier({
       store,
       cache,
@@ -399,10 +401,24 @@ async function startBot(settings: Settings, parts: BotParts): Promise<Chats> {
     });
     notifiers.set(port, notifier);
     stops.push({ name: `notifier ${port.platform}`, stop: () => notifier.close() });
-  }
+  };
   chats.begin = async () => {
     for (const begin of begins) await begin();
+    const waiting = new AbortController();
+    stops.push({ name: 'chats', stop: async () => waiting.abort() });
+    for (const port of ports) {
+      if (port.workspace) notify(port);
+      else
+        notifyWhenKnown(port, waiting.signal).catch((thrown: unknown) =>
+          log.debug({ error: asFault(thrown).message }, 'a chat was not reached'),
+        );
+    }
   };
+  /** A platform that has not answered yet has not said which workspace it serves. */
+  async function notifyWhenKnown(port: ChatPort, signal: AbortSignal): Promise<void> {
+    while (!port.workspace) await clock.sleep(500, signal);
+    notify(port);
+  }
   return chats;
 }
 

@@ -65,8 +65,8 @@ export function openTerminal(options: TerminalOptions): Terminal {
     async direct(person) {
       return terminalPlace(person.replace(/^terminal:/, ''));
     },
-    async ping(place, _message, _person, text) {
-      write(place.conversation, `(${clean(text)})`);
+    async ping() {
+      // What was written last is at the bottom of the screen already.
     },
     async attach(place, file): Promise<MessageRef> {
       write(place.conversation, `${clean(file.text)}\n--- ${clean(file.name)}\n${file.content.trimEnd()}\n---`);

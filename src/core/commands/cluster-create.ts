@@ -87,6 +87,7 @@ async function run(context: Context, values: Record<string, string>): Promise<An
   }
   refuseForeignFields(engine, given);
   const options = await context.options(provisioner);
+  completeVersions(options, given);
   const checked = check(engine, options, given);
   if (!checked.ok) {
     const missing = checked.problems.every(({ field: key }) => given[key] === undefined);
@@ -153,6 +154,16 @@ function refuseForeignFields(engine: Engine, given: Record<string, string>): voi
     field: forbidden,
     ...(secret ? { next: 'If that was a real credential, change it at the provider now.' } : {}),
   });
+}
+
+/** `1.34` means the newest 1.34 on offer: a choice that goes on where the typed one stops. */
+function completeVersions(options: Options | null, given: Record<string, string>): void {
+  for (const [key, choices] of Object.entries(options?.choices ?? {})) {
+    const typed = given[key];
+    if (!typed || choices.some(({ value }) => value === typed)) continue;
+    const longer = choices.find(({ value }) => value.startsWith(`${typed}.`));
+    if (longer) given[key] = longer.value;
+  }
 }
 
 function healthyProvisioners(context: Context): Provisioner[] {
