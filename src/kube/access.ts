@@ -51,6 +51,7 @@ export async function issuePersonalAccess(
     }),
   );
   await bind(client, account, request.role, labels, annotations);
+  await bindLook(client, account, labels, annotations);
   const seconds = Math.min(longest, Math.max(shortest, Math.floor(request.seconds)));
   const answer = await client.core.createNamespacedServiceAccountToken({
     name: account,
@@ -83,6 +84,36 @@ async function bind(
       body: {
         metadata: { name: bindingName(account, role), labels, annotations },
         roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+        subjects: [{ kind: 'ServiceAccount', name: account, namespace: accessNamespace }],
+      },
+    }),
+  );
+}
+
+/** Kubernetes' own view, edit and admin end at the namespaces; whoever uses a cluster also wants to see its nodes. */
+const lookRole = 'kqueen-access-look';
+
+async function bindLook(
+  client: Client,
+  account: string,
+  labels: Record<string, string>,
+  annotations: Record<string, string>,
+): Promise<void> {
+  await made(() =>
+    client.rbac.createClusterRole({
+      body: {
+        metadata: { name: lookRole, labels: managedBy },
+        rules: [
+          { apiGroups: [''], resources: ['nodes', 'namespaces', 'persistentvolumes'], verbs: ['get', 'list', 'watch'] },
+        ],
+      },
+    }),
+  );
+  await made(() =>
+    client.rbac.createClusterRoleBinding({
+      body: {
+        metadata: { name: `${lookRole}-${account}`, labels, annotations },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: lookRole },
         subjects: [{ kind: 'ServiceAccount', name: account, namespace: accessNamespace }],
       },
     }),

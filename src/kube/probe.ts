@@ -112,7 +112,7 @@ function isLost(fault: Fault): boolean {
 function reasonOf(fault: Fault): string {
   switch (fault.kind) {
     case 'not-allowed':
-      return 'CredentialsRefused';
+      return 'NotAllowed';
     case 'rate-limited':
       return 'RateLimited';
     case 'unreachable':
