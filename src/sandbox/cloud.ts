@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { compareVersions, minorOf, REGIONS, SIZES, VERSIONS } from './catalog.ts';
+import { REGIONS, SIZES, VERSIONS } from './catalog.ts';
 import type { SandboxClock } from './clock.ts';
 import {
   type ClusterRecord,
@@ -11,41 +11,15 @@ import {
   type OperationType,
   operationOf,
 } from './cloud-records.ts';
+import { CloudError, type ClusterWish, checkChoice, checkUpgrade, type Quota } from './cloud-rules.ts';
 import { type CloudActions, OperationRunner } from './cloud-runner.ts';
 import { readyNodes, removeNode, seedControlPlane, seedNode, upgradeNodes } from './cloud-seed.ts';
 import type { SandboxDatabase } from './database.ts';
 import type { Faults } from './faults.ts';
-import { type JsonObject, numberAt } from './json.ts';
+import { numberAt } from './json.ts';
 import { KubeApi } from './kube-api.ts';
 import { randomToken } from './kube-objects.ts';
 import { ObjectStore } from './kube-store.ts';
-
-/** A refusal of the provider API. */
-export class CloudError extends Error {
-  readonly status: number;
-  readonly code: string;
-  readonly more: JsonObject;
-
-  constructor(status: number, code: string, message: string, more: JsonObject = {}) {
-    super(message);
-    this.status = status;
-    this.code = code;
-    this.more = more;
-  }
-}
-
-/** What a new cluster is to be. */
-export type ClusterWish = {
-  name: string;
-  region: string;
-  version: string;
-  size: string;
-  nodes: number;
-  labels: Record<string, string>;
-};
-
-/** What the account may use. */
-export type Quota = { clusters: number; nodes: number };
 
 /** What the cloud hangs on. */
 export type CloudParts = {
@@ -253,12 +227,7 @@ export class Cloud {
         version,
         VERSIONS.map((offer) => offer.version),
       );
-      if (compareVersions(version, cluster.version) < 0) {
-        throw badField('version', `Version ${version} is older than ${cluster.version}; versions only go up.`);
-      }
-      if (minorOf(version) > minorOf(cluster.version) + 1) {
-        throw badField('version', `From ${cluster.version} the next minor version has to come before ${version}.`);
-      }
+      checkUpgrade(cluster.version, version);
     }
     this.#checkQuota(0, (change.nodes ?? cluster.nodes) - cluster.nodes);
     cluster.status = 'RECONCILING';
@@ -455,14 +424,4 @@ export class Cloud {
     this.#saveCluster(cluster);
     this.#note(cluster, 'info', operation.type === 'create' ? 'The cluster is up' : 'The change is done');
   }
-}
-
-/** A 400 that names a field. */
-export function badField(field: string, message: string): CloudError {
-  return new CloudError(400, 'bad_request', message, { field });
-}
-
-function checkChoice(field: string, value: string, choices: readonly string[]): void {
-  if (!choices.includes(value))
-    throw badField(field, `There is no ${field} ${value}; choose one of ${choices.join(', ')}.`);
 }

@@ -76,9 +76,10 @@ export class Exchange {
     for await (const chunk of this.#request) {
       const bytes = Buffer.from(chunk as Uint8Array);
       size += bytes.length;
-      if (size > LARGEST_BODY) throw new BodyTooLarge(`the body is larger than ${LARGEST_BODY} bytes`);
-      chunks.push(bytes);
+      if (size <= LARGEST_BODY) chunks.push(bytes);
     }
+    // Read to its end all the same: an answer to a body that is still on its way would be lost with the connection.
+    if (size > LARGEST_BODY) throw new BodyTooLarge(`the body is larger than ${LARGEST_BODY} bytes`);
     return Buffer.concat(chunks);
   }
 

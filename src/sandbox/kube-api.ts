@@ -1,11 +1,22 @@
-import { BodyTooLarge, type Exchange } from './exchange.ts';
-import { isObject, type Json, type JsonObject, listAt, numberAt, objectAt, objectsAt, textAt } from './json.ts';
+import type { Exchange } from './exchange.ts';
+import { isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt } from './json.ts';
 import { ADMIN, allowed, CONTROLLER, refusal, sameSecret, type User, userOfToken, type Wish } from './kube-access.ts';
 import { discovery, openapi } from './kube-discovery.ts';
-import { type DeleteOptions, Objects, type WriteOptions } from './kube-objects.ts';
-import { jsonPatch, mergePatch, strategicPatch } from './kube-patch.ts';
+import { Objects } from './kube-objects.ts';
 import { listObjects, type Scope, watchObjects } from './kube-reading.ts';
 import { findResource, type Resource } from './kube-registry.ts';
+import {
+  answerError,
+  deleted,
+  deleteOptions,
+  deleteOptionsOf,
+  patchOf,
+  readBody,
+  readObject,
+  scaleOf,
+  success,
+  writeOptions,
+} from './kube-requests.ts';
 import { requestToken, review } from './kube-reviews.ts';
 import { badRequest, forbidden, methodNotAllowed, noSuchPath, StatusError } from './kube-status.ts';
 import type { ObjectStore } from './kube-store.ts';
@@ -357,137 +368,4 @@ export class KubeApi {
     const tail = Number(exchange.query.get('tailLines') ?? lines.length);
     exchange.send(200, `${lines.slice(Math.max(0, lines.length - tail)).join('\n')}\n`, 'text/plain; charset=utf-8');
   }
-}
-
-/** The function that a patch of a content type is; 415 for a type that is no patch. */
-function patchOf(type: string, patch: Json): (old: JsonObject) => JsonObject {
-  if (type === 'application/json-patch+json') {
-    if (!Array.isArray(patch)) throw badRequest('a JSON patch is a list of operations');
-    return (old) => jsonPatch(old, patch);
-  }
-  if (!isObject(patch)) throw badRequest('a merge patch is an object');
-  if (type === 'application/strategic-merge-patch+json') return (old) => strategicPatch(old, patch);
-  if (type === 'application/merge-patch+json') {
-    return (old) => {
-      const merged = mergePatch(old, patch);
-      return isObject(merged) ? merged : old;
-    };
-  }
-  throw new StatusError(
-    415,
-    'UnsupportedMediaType',
-    'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml',
-  );
-}
-
-function scaleOf(object: JsonObject): JsonObject {
-  const metadata = objectAt(object, 'metadata');
-  const labels = Object.entries(objectAt(object, 'spec', 'selector', 'matchLabels'));
-  return {
-    kind: 'Scale',
-    apiVersion: 'autoscaling/v1',
-    metadata: {
-      name: metadata.name,
-      namespace: metadata.namespace,
-      uid: metadata.uid,
-      resourceVersion: metadata.resourceVersion,
-      creationTimestamp: metadata.creationTimestamp,
-    },
-    spec: { replicas: numberAt(object, 'spec', 'replicas') ?? 0 },
-    status: {
-      replicas: numberAt(object, 'status', 'replicas') ?? 0,
-      selector: labels.map(([key, value]) => `${key}=${value}`).join(','),
-    },
-  };
-}
-
-function success(): JsonObject {
-  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
-}
-
-function deleted(resource: Resource, object: JsonObject): JsonObject {
-  const { name, uid } = objectAt(object, 'metadata');
-  return {
-    kind: 'Status',
-    apiVersion: 'v1',
-    metadata: {},
-    status: 'Success',
-    details: { name, group: resource.group, kind: resource.plural, uid },
-  };
-}
-
-function writeOptions(exchange: Exchange): WriteOptions {
-  const agent = exchange.headers['user-agent'] ?? 'unknown';
-  return {
-    dryRun: isDryRun(exchange.query.getAll('dryRun')),
-    manager: exchange.query.get('fieldManager') ?? agent.split('/')[0] ?? 'unknown',
-  };
-}
-
-function isDryRun(values: readonly unknown[]): boolean {
-  if (values.some((value) => value !== 'All')) throw badRequest('Invalid value: dryRun: only "All" is supported');
-  return values.length > 0;
-}
-
-async function deleteOptions(exchange: Exchange): Promise<DeleteOptions> {
-  const body = await readBody(exchange);
-  return deleteOptionsOf(exchange, isObject(body) ? body : {});
-}
-
-function deleteOptionsOf(exchange: Exchange, body: JsonObject): DeleteOptions {
-  const asked = exchange.query.get('gracePeriodSeconds');
-  const orphan = body.orphanDependents === true ? 'Orphan' : undefined;
-  return {
-    dryRun: isDryRun([...exchange.query.getAll('dryRun'), ...listAt(body, 'dryRun')]),
-    grace: asked === null ? numberAt(body, 'gracePeriodSeconds') : Number(asked),
-    propagation: textAt(body, 'propagationPolicy') ?? exchange.query.get('propagationPolicy') ?? orphan ?? 'Background',
-    uid: textAt(body, 'preconditions', 'uid'),
-    version: textAt(body, 'preconditions', 'resourceVersion'),
-  };
-}
-
-/** The body: JSON, YAML or Kubernetes' protobuf; an empty one is null. */
-async function readBody(exchange: Exchange): Promise<Json> {
-  const type = exchange.headers['content-type'] ?? '';
-  if (type.includes('protobuf')) {
-    const { readProtobuf } = await import('./kube-protobuf.ts');
-    return readProtobuf(await exchange.bytes());
-  }
-  const text = await exchange.body();
-  if (text.trim() === '') return null;
-  try {
-    return JSON.parse(text) as Json;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    if (!(exchange.headers['content-type'] ?? '').includes('yaml'))
-      throw badRequest(`the body is no JSON: ${error.message}`);
-  }
-  const yaml = await import('yaml');
-  try {
-    return yaml.parse(text) as Json;
-  } catch (error) {
-    throw badRequest(`the body is no YAML: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
-async function readObject(exchange: Exchange): Promise<JsonObject> {
-  const body = await readBody(exchange);
-  if (!isObject(body)) throw badRequest('the body is no object');
-  return body;
-}
-
-/** Answers any error as a Status; what is no StatusError is a mistake of this program and says so with a 500. */
-export function answerError(exchange: Exchange, error: unknown): void {
-  if (exchange.answered) return;
-  if (error instanceof StatusError) {
-    const seconds = error.details.retryAfterSeconds;
-    exchange.json(error.code, error.body(), seconds === undefined ? {} : { 'retry-after': String(seconds) });
-    return;
-  }
-  if (error instanceof BodyTooLarge) {
-    exchange.json(413, new StatusError(413, 'RequestEntityTooLarge', error.message).body());
-    return;
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  exchange.json(500, new StatusError(500, 'InternalError', `Internal error occurred: ${message}`).body());
 }

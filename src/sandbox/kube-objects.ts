@@ -2,6 +2,7 @@ import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { copyOf, isObject, type Json, type JsonObject, listAt, objectAt, objectsAt, sameJson, textAt } from './json.ts';
 import { applyPatch, recordUpdate } from './kube-apply.ts';
 import { setDefaults, setInitial, validate } from './kube-defaults.ts';
+import { budgetAgainst } from './kube-eviction.ts';
 import { apiVersionOf, RESOURCES, type Resource, resourceKey } from './kube-registry.ts';
 import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound, StatusError } from './kube-status.ts';
 import type { ObjectStore } from './kube-store.ts';
@@ -373,42 +374,6 @@ function withoutTimes(object: JsonObject): JsonObject {
   const metadata = objectAt(object, 'metadata');
   const entries = objectsAt(metadata, 'managedFields').map(({ time: _, ...entry }) => entry);
   return { ...object, metadata: { ...metadata, managedFields: entries } };
-}
-
-function isReady(pod: JsonObject): boolean {
-  return objectsAt(pod, 'status', 'conditions').some(
-    (condition) => condition.type === 'Ready' && condition.status === 'True',
-  );
-}
-
-/** Why a pod may not be evicted now, or undefined when it may. */
-function budgetAgainst(store: ObjectStore, namespace: string, pod: JsonObject): string | undefined {
-  if (!isReady(pod)) return undefined;
-  for (const budget of store.list('poddisruptionbudgets.policy', namespace)) {
-    const selector = objectAt(budget, 'spec', 'selector', 'matchLabels');
-    const covers = (object: JsonObject): boolean =>
-      Object.entries(selector).every(([key, value]) => objectAt(object, 'metadata', 'labels')[key] === value);
-    if (!covers(pod)) continue;
-    const covered = store.list('pods', namespace).filter(covers);
-    const healthy = covered.filter(
-      (other) => isReady(other) && textAt(other, 'metadata', 'deletionTimestamp') === undefined,
-    );
-    const spec = objectAt(budget, 'spec');
-    const wanted =
-      spec.minAvailable === undefined
-        ? covered.length - amount(spec.maxUnavailable, covered.length)
-        : amount(spec.minAvailable, covered.length);
-    if (healthy.length - 1 >= wanted) continue;
-    const name = textAt(budget, 'metadata', 'name');
-    return `The disruption budget ${name} needs ${wanted} healthy pods and has ${healthy.length} currently`;
-  }
-  return undefined;
-}
-
-/** A number or a percentage (rounded up) of a total. */
-function amount(value: Json | undefined, total: number): number {
-  if (typeof value === 'string' && value.endsWith('%')) return Math.ceil((Number(value.slice(0, -1)) / 100) * total);
-  return Number(value ?? 0);
 }
 
 /** A secret text of 32 random bytes. */

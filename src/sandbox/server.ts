@@ -12,8 +12,8 @@ import { SandboxDatabase } from './database.ts';
 import { Exchange } from './exchange.ts';
 import { Faults } from './faults.ts';
 import { sameSecret } from './kube-access.ts';
-import { answerError } from './kube-api.ts';
 import { randomToken } from './kube-objects.ts';
+import { answerError } from './kube-requests.ts';
 import { StatusError } from './kube-status.ts';
 import { ProviderApi } from './provider-api.ts';
 
@@ -32,6 +32,8 @@ export type SandboxOptions = {
   speed?: number;
   /** Whether the routes below /v1/admin are served. */
   admin?: boolean;
+  /** False leaves the clusters to a controller that is started apart; see controller.ts. */
+  controller?: boolean;
 };
 
 /** A sandbox that is up. */
@@ -85,7 +87,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     onApi: (cluster, up) => {
       controllers.get(cluster)?.stop();
       controllers.delete(cluster);
-      if (!up || link === undefined || cloud.api(cluster) === undefined) return;
+      if (!up || options.controller === false || link === undefined || cloud.api(cluster) === undefined) return;
       const controller = new Controller(link.api(`/clusters/${cluster}`, controllerToken), {
         speed: () => clock.speed,
         kubeletOnly: false,

@@ -1,0 +1,49 @@
+import { compareVersions, minorOf } from './catalog.ts';
+import type { JsonObject } from './json.ts';
+
+/** A refusal of the provider API. */
+export class CloudError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly more: JsonObject;
+
+  constructor(status: number, code: string, message: string, more: JsonObject = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.more = more;
+  }
+}
+
+/** What a new cluster is to be. */
+export type ClusterWish = {
+  name: string;
+  region: string;
+  version: string;
+  size: string;
+  nodes: number;
+  labels: Record<string, string>;
+};
+
+/** What the account may use. */
+export type Quota = { clusters: number; nodes: number };
+
+/** A 400 that names a field. */
+export function badField(field: string, message: string): CloudError {
+  return new CloudError(400, 'bad_request', message, { field });
+}
+
+/** Throws a 400 that names the choices when a value is none of them. */
+export function checkChoice(field: string, value: string, choices: readonly string[]): void {
+  if (!choices.includes(value))
+    throw badField(field, `There is no ${field} ${value}; choose one of ${choices.join(', ')}.`);
+}
+
+/** Throws a 400 when a cluster cannot go from one version to another: never down, and one minor version at a time. */
+export function checkUpgrade(from: string, to: string): void {
+  if (compareVersions(to, from) < 0)
+    throw badField('version', `Version ${to} is older than ${from}; versions only go up.`);
+  if (minorOf(to) > minorOf(from) + 1) {
+    throw badField('version', `From ${from} the next minor version has to come before ${to}.`);
+  }
+}
