@@ -184,7 +184,7 @@ function check(command: Command, values: Record<string, string>, inbound: Inboun
     .filter(({ key }) => key !== 'plan')
     .map((each) => {
       const problem = read.problems.find(({ field }) => field === each.key);
-      return problem && !missing ? { ...each, problem: problem.message } : each;
+      return problem && (!missing || inbound.source === 'form') ? { ...each, problem: problem.message } : each;
     });
   const form = { title: command.summary.slice(0, 60), command: command.name, submit: 'Go on', fields, private: false };
   if (inbound.source === 'form') return { audience: 'caller', form, problems: read.problems };

@@ -92,9 +92,9 @@ async function run(context: Context, values: Record<string, string>): Promise<An
   if (!checked.ok) {
     const missing = checked.problems.every(({ field: key }) => given[key] === undefined);
     const form = createForm(context, given, engine, options);
-    return context.source === 'form'
-      ? { ...formAnswer(form), problems: checked.problems }
-      : formAnswer(missing ? form : withProblems(form, checked.problems));
+    if (context.source === 'form')
+      return { ...formAnswer(withProblems(form, checked.problems)), problems: checked.problems };
+    return formAnswer(missing ? form : withProblems(form, checked.problems));
   }
   const plan = planCreate(
     {

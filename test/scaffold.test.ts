@@ -1,3 +1,0 @@
-import { expect, it } from 'vitest';
-
-it('runs on Node 24', () => expect(process.version.startsWith('v24.')).toBe(true));
