@@ -74,8 +74,8 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
       await inParallel(watched, limits.atOnce, async (cluster) => {
         if (signal.aborted || !go()) return;
         // All places together open one connection every spreadMs / n, and a few clusters need not wait for it.
-        if (first)
-          await clock.sleep(Math.min(500, (limits.spreadMs * limits.atOnce) / watched.length) * 2 * random(), signal);
+        const wait = first ? Math.min(500, (limits.spreadMs * limits.atOnce) / watched.length) * 2 * random() : 0;
+        if (wait > 0) await clock.sleep(wait, signal);
         await one(cluster);
       });
     }
