@@ -18,9 +18,9 @@ import type { SlackPort } from './port.ts';
 import { buttonPrefix, renderCard, renderLine } from './render.ts';
 
 /** Sends the acknowledgement; rejects when the connection it belongs to is gone. */
-export type Ack<Body> = (body?: Body) => Promise<void>;
+type Ack<Body> = (body?: Body) => Promise<void>;
 export type CommandBody = Record<string, unknown>;
-export type ViewBody =
+type ViewBody =
   | { response_action: 'clear' }
   | { response_action: 'errors'; errors: Record<string, string> }
   | { response_action: 'update'; view: ModalView };

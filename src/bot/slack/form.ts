@@ -229,7 +229,7 @@ function option({
 }): Option & { text: PlainTextElement } {
   const description = oneLine(note ?? '');
   return {
-    text: label(oneLine(said) || value, limits.optionText),
+    text: label(oneLine(said) || oneLine(value) || '–', limits.optionText),
     value,
     ...(description === '' ? {} : { description: label(description, limits.optionText) }),
   };
@@ -238,7 +238,7 @@ function option({
 function toggle(field: Field): Asked {
   const yes = option({ value: 'true', label: 'Yes' });
   const no = option({ value: 'false', label: 'No' });
-  const initial = { true: yes, false: no }[field.value ?? ''];
+  const initial = [yes, no].find(({ value }) => value === field.value);
   return {
     element: {
       type: 'radio_buttons',

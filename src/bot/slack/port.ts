@@ -8,7 +8,7 @@ import { renderCard } from './render.ts';
 import { escapeWithin, oneLine } from './text.ts';
 
 /** What auth.test says of our token. */
-export interface Identity {
+interface Identity {
   team: string;
   botUser: string;
 }
@@ -29,7 +29,7 @@ const historyDepth = 50;
 const replyPages = 5;
 
 /** `slack:T1:U1` → `U1`. */
-export function userOf(person: string): string {
+function userOf(person: string): string {
   return person.split(':')[2] ?? person;
 }
 

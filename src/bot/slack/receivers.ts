@@ -17,7 +17,7 @@ const retryMaxMs = 30_000;
  * are handled, so that Slack sends again what dies with a process. What no listener acknowledged is acknowledged at the end: nothing
  * meets Slack's three seconds in silence.
  */
-export function holding(app: App, clock: Clock, log: Log): App {
+function holding(app: App, clock: Clock, log: Log): App {
   async function processEvent(event: ReceiverEvent): Promise<void> {
     const isEvent = typeof event.body === 'object' && event.body !== null && event.body.type === 'event_callback';
     const acknowledge = event.ack;

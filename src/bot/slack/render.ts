@@ -15,7 +15,7 @@ export interface SlackMessage {
 /** Every button of ours has an action id that starts so. */
 export const buttonPrefix = 'kqueen.';
 /** A button that leads to a page: Slack opens it, we only acknowledge. */
-export const linkPrefix = 'kqueen.link.';
+const linkPrefix = 'kqueen.link.';
 
 const tones: Record<Tone, { mark: string; word: string } | null> = {
   plain: null,
@@ -45,7 +45,7 @@ export function renderCard(card: Card): SlackMessage {
 }
 
 /** The title with what the tone means, as a mark and a word. */
-export function headline(card: Pick<Card, 'title' | 'tone'>): string {
+function headline(card: Pick<Card, 'title' | 'tone'>): string {
   const title = oneLine(card.title);
   const tone = tones[card.tone];
   const said = tone === null ? title : [`${tone.mark} ${tone.word}`, title].filter((each) => each !== '').join(' · ');
@@ -68,7 +68,7 @@ function renderParts(card: Card, room: number, blocksMax: number): KnownBlock[] 
 }
 
 /** Characters in all texts of the blocks, counted as Slack counts them for `msg_blocks_too_long`, and the values of buttons. */
-export function textOf(value: unknown): number {
+function textOf(value: unknown): number {
   if (Array.isArray(value)) return value.reduce((sum: number, each) => sum + textOf(each), 0);
   if (typeof value !== 'object' || value === null) return 0;
   return Object.entries(value).reduce((sum, [name, each]) => {
@@ -80,7 +80,7 @@ export function textOf(value: unknown): number {
 }
 
 /** Buttons in blocks of 25. A command is never cut: one that is too long for a button is named in a note instead. */
-export function renderButtons(buttons: Button[]): { blocks: KnownBlock[]; notes: string[] } {
+function renderButtons(buttons: Button[]): { blocks: KnownBlock[]; notes: string[] } {
   const notes: string[] = [];
   const elements: SlackButton[] = [];
   let left = buttonRoom;

@@ -38,7 +38,7 @@ export function cut(text: string, max: number): string {
  * The text as mrkdwn source: `&`, `<` and `>` as entities, so that `<@U1>` or `<!channel>` stay words (docs.slack.dev/messaging/formatting-message-text),
  * and a zero-width space after the `@` of `@channel`, `@here` and `@everyone`, which older ways of posting would link.
  */
-export function escapeText(text: string): string {
+function escapeText(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
