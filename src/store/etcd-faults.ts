@@ -41,7 +41,7 @@ export function etcdFailure(error: unknown, context: Context): EtcdFailure {
   const code = Number(/^(?:\w+: )?(\d+) /.exec(text)?.[1] ?? -1);
   const known = serverFault(text, error, context);
   if (known) return failure(known);
-  if (code === resourceExhausted && /larger than max/.test(text)) {
+  if (code === resourceExhausted && /Received message larger than max/.test(text)) {
     const fault = new Fault('internal', 'An answer of the store was too large.', { detail: text, retryable: false });
     return { ...failure(fault), tooLarge: true };
   }
@@ -88,7 +88,8 @@ function serverFault(text: string, cause: unknown, { revision }: Context): Fault
   if (is('too many operations in txn') || is('duplicate key given in txn')) {
     return new Fault('bad-input', 'The store refused a transaction that breaks its rules.', kqueen);
   }
-  if (is('request is too large') || is('trying to send message larger than max')) {
+  // The last one is the server's own limit on requests; our limit on answers is told with a capital letter.
+  if (is('request is too large') || is('trying to send message larger') || is('grpc: received message larger')) {
     return new Fault('bad-input', 'The record is too large for the store.', kqueen);
   }
   if (is('too many requests')) {

@@ -137,6 +137,9 @@ function clientOptions(host: string, connection: EtcdConnection): IOptions {
     defaultCallOptions: ({ isStream }) =>
       isStream ? {} : { deadline: Date.now() + (connection.deadlineMs ?? defaultDeadlineMs) },
     grpcOptions: {
+      // etcd3 makes a new channel after a call that was not answered. With the shared pool that channel would get the old connection
+      // again, or one that has been connecting in vain since the network broke.
+      'grpc.use_local_subchannel_pool': 1,
       'grpc.keepalive_time_ms': 3_000,
       'grpc.keepalive_timeout_ms': 2_000,
       'grpc.keepalive_permit_without_calls': 1,

@@ -18,6 +18,14 @@ export interface WatchSettings {
   heartbeatMs: number;
 }
 
+/** How far a watch has come, over all its streams. */
+interface Position {
+  /** Revision of the last change it handed over. */
+  seen: number;
+  /** Nothing up to here can come any more: where the next stream may begin. */
+  safe: number;
+}
+
 type Ending = { kind: 'compacted' } | { kind: 'closed' } | { kind: 'failed'; fault: Fault };
 type Stream = Awaited<ReturnType<Etcd3['watchClient']['watch']>>;
 
@@ -26,6 +34,8 @@ type Stream = Awaited<ReturnType<Etcd3['watchClient']['watch']>>;
  * in order with them, etcd issue 15220). A watch that was behind counts as in step only after this much quiet.
  */
 const settleMs = 300;
+/** For the same reason a progress answer is believed for good only when no earlier change has come in this time after it. */
+const believeMs = 1_000;
 const firstRetryMs = 100;
 const lastRetryMs = 2_000;
 
@@ -33,7 +43,7 @@ const lastRetryMs = 2_000;
 export function watchEtcd(members: Members, settings: WatchSettings): Watch {
   const { handlers } = settings;
   const ending = new AbortController();
-  const state = { handled: settings.fromRevision - 1 };
+  const state: Position = { seen: settings.fromRevision - 1, safe: settings.fromRevision - 1 };
   let session: Session | undefined;
 
   async function run(): Promise<void> {
@@ -110,10 +120,10 @@ interface Session {
 function makeSession(
   stream: Stream,
   { start, end: rangeEnd, handlers, heartbeatMs }: WatchSettings,
-  state: { handled: number },
+  state: Position,
   deadlineMs: number,
 ): Session {
-  const first = state.handled + 1;
+  const first = Math.max(state.seen, state.safe) + 1;
   const { promise: ended, resolve } = Promise.withResolvers<Ending>();
   let over = false;
   let created = false;
@@ -121,6 +131,8 @@ function makeSession(
   let askedAt: number | undefined = Date.now();
   /** The revision of the first of two answers; the second one confirms it. */
   let announced: number | undefined;
+  /** The last confirmed revision, until it is old enough to begin from. */
+  let believed: { revision: number; at: number } | undefined;
   /** The revision at which the server took the watch: what is older is its backlog. */
   let backlogTo = Number.POSITIVE_INFINITY;
   let quietSince = Date.now();
@@ -157,7 +169,7 @@ function makeSession(
   let settling: NodeJS.Timeout | undefined;
 
   function caughtUp(): boolean {
-    if (first > backlogTo || state.handled >= backlogTo) return true;
+    if (first > backlogTo || state.seen >= backlogTo) return true;
     const quiet = Date.now() - quietSince;
     if (quiet >= settleMs) return true;
     clearTimeout(settling);
@@ -175,8 +187,12 @@ function makeSession(
     // Whatever was to come before the first answer has come before the second one.
     const confirmed = announced;
     announced = undefined;
-    state.handled = Math.max(state.handled, confirmed);
-    handlers.progress(state.handled);
+    if (believed && Date.now() - believed.at >= believeMs) {
+      state.safe = Math.max(state.safe, believed.revision);
+      believed = undefined;
+    }
+    believed ??= { revision: confirmed, at: Date.now() };
+    handlers.progress(Math.max(state.seen, confirmed));
   }
 
   function take(response: IWatchResponse): void {
@@ -205,11 +221,11 @@ function makeSession(
     quietSince = Date.now();
     // A fragment may end in the middle of a revision.
     if (response.fragment) return;
-    const events = fragments.filter((event) => event.revision > state.handled);
+    const events = fragments.filter((event) => event.revision > state.seen);
     fragments = [];
     const last = events.at(-1);
     if (!last) return;
-    state.handled = last.revision;
+    state.seen = last.revision;
     handlers.events(events);
   }
 

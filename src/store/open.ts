@@ -117,7 +117,7 @@ export async function openEmbedded(options: EmbeddedStoreOptions): Promise<Opene
 /** Opens the store on etcd; throws Faults when it cannot be reached, refuses the user, or when there is no key for secrets. */
 export async function openEtcd(options: EtcdStoreOptions): Promise<OpenedStore> {
   const keys = parseSecretKeys(options.secretKeys);
-  // Loaded only here: etcd3 and gRPC cost every start of the embedded store a quarter of a second otherwise.
+  // Loaded only here: etcd3 and gRPC would make every start of the embedded store slower.
   const { openEtcdDriver } = await import('./etcd.ts');
   return assemble(openEtcdDriver(options), options, async () => keys);
 }
