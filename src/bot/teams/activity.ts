@@ -125,7 +125,7 @@ function eventId(activity: Activity, execute: boolean): string {
 const entities: Record<string, string> = { nbsp: ' ', lt: '<', gt: '>', amp: '&', quot: '"', '#39': "'" };
 
 /** What was typed: without the bot's mention, other people's mentions as their names, Teams' entities as characters. */
-export function typedText({ text, recipient, entities: marks }: Activity): string {
+function typedText({ text, recipient, entities: marks }: Activity): string {
   let typed = text ?? '';
   for (const mark of marks ?? []) {
     const mention = Mention.safeParse(mark);

@@ -127,10 +127,11 @@ export async function openTeams(options: TeamsOptions): Promise<Teams> {
     }
     const inbound: Inbound = { ...deed, person };
     const delivery = planDelivery(inbound, await answersOf(inbound), poster, log, clicked);
-    if (clicked) respond(delivery.click);
+    // The Playground shows what was said only once it was taken; its answer should not stand above it.
+    if (clicked || open) respond(delivery.click);
     await delivery.rest();
     // A message is taken as delivered only when its answer is sent: if we die before, Teams delivers it again.
-    if (!clicked) respond();
+    respond(delivery.click);
   }
 
   async function sendUnknown(place: Place): Promise<void> {

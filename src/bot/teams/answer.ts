@@ -160,7 +160,9 @@ function show(inbound: Inbound, outbound: Outbound): Shown[] {
       const problem = field.problem ?? problems.get(field.key);
       return problem === undefined ? field : { ...field, problem };
     });
-    const rendered = renderForm({ ...form, fields }, inbound.values);
+    // A refused form keeps what was typed; one that was loaded again has its own idea of what still fits.
+    const typed = { values: inbound.values ?? {}, wins: inbound.source === 'form' };
+    const rendered = renderForm({ ...form, fields }, typed);
     list.push({ ...shared, card: rendered, summary: rendered.fallbackText, title: form.title, personal: form.private });
   }
   return list;

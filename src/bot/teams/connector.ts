@@ -289,12 +289,13 @@ interface RestError {
 }
 
 /** Any failed call to Microsoft as a Fault or PlaceGone. */
-export function outgoingFault(error: unknown): Error {
+function outgoingFault(error: unknown): Error {
   if (error instanceof Fault || error instanceof PlaceGone) return error;
   const { statusCode, code: outer, message, response, details } = error as RestError;
   const code = details?.error?.code ?? outer ?? '';
   const detail = `${statusCode ?? ''} ${code} ${message ?? ''}`.trim().slice(0, 500);
-  const shared = { detail, cause: error };
+  // Not the error itself: it holds the request, and with it our access token.
+  const shared = { detail };
   switch (statusCode) {
     case 401:
       return new Fault('not-allowed', 'Teams did not accept the credentials of the bot.', {
@@ -316,6 +317,8 @@ export function outgoingFault(error: unknown): Error {
       const retryAfterMs = Number.isFinite(seconds) ? Math.max(1_000, seconds * 1_000) : 5_000;
       return new Fault('rate-limited', 'Teams asks us to slow down.', { ...shared, retryAfterMs });
     }
+    case 501:
+      return new Fault('unsupported', 'This Teams client cannot do that.', shared);
     case undefined: {
       const never = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'CERT_HAS_EXPIRED'].includes(outer ?? '');
       return new Fault('unreachable', 'Teams could not be reached.', { ...shared, outcomeUnknown: !never });

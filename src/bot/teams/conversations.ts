@@ -38,7 +38,7 @@ const StoredPerson = z.object({
   /** Their personal chat with the bot. */
   personal: z.string().optional(),
 });
-export type KnownPerson = z.infer<typeof StoredPerson>;
+type KnownPerson = z.infer<typeof StoredPerson>;
 
 /** Keys are hashes: Teams' ids are long and have characters of their own. */
 function keyOf(kind: 'conversation' | 'person', id: string): string {

@@ -20,9 +20,15 @@ const longestOnce = 12_000;
 /** From this number on a person types to find a choice. */
 const manyChoices = 20;
 
+/** What was typed into a form before: kept instead of the form's own values, or only where it has none. */
+export interface Typed {
+  values: Record<string, string>;
+  wins: boolean;
+}
+
 /** Renders a form with what was typed; secrets are never sent back. */
-export function renderForm(form: Form, values: Record<string, string> = {}): AdaptiveCard {
-  const fields = form.fields.map((field) => withValue(field, values[field.key]));
+export function renderForm(form: Form, typed: Typed = { values: {}, wins: false }): AdaptiveCard {
+  const fields = form.fields.map((field) => withValue(field, typed.values[field.key], typed.wins));
   const problems = fields.filter(({ problem }) => problem).length;
   const adaptive = frame(clip(`Form: ${oneLine(form.title)}. ${oneLine(form.intro ?? '')}`.trim(), 600));
   adaptive.body.push(heading(form.title, problems > 0 ? 'warn' : 'plain'));
@@ -60,16 +66,16 @@ export function renderForm(form: Form, values: Record<string, string> = {}): Ada
   return adaptive;
 }
 
-function withValue(field: Field, typed: string | undefined): Field {
+function withValue(field: Field, typed: string | undefined, wins: boolean): Field {
   if (field.kind === 'secret' || field.kind === 'secret-multiline') {
     const { value: _secret, ...rest } = field;
     return rest;
   }
-  return typed === undefined || field.value !== undefined ? field : { ...field, value: typed };
+  return typed === undefined || (field.value !== undefined && !wins) ? field : { ...field, value: typed };
 }
 
 function renderField(field: Field, form: Form, reloading: boolean, room: number): Element[] {
-  const elements: Element[] = [renderInput(field, reloading && !field.reloads, room)];
+  const elements: Element[] = [renderInput(field, reloading, room)];
   const hint = [field.help ?? '', lengthNote(field), secretNote(field)].map(oneLine).filter(Boolean).join(' ');
   if (hint) elements.push(small(clip(hint, 400)));
   if (field.problem) {

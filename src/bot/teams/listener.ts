@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** Largest body, in bytes: Teams' own messages stay below 100 KB. */
-export const mostBodyBytes = 256 * 1024;
+const mostBodyBytes = 256 * 1024;
 
 /** A request that is answered with a status and one short sentence. */
 export class HttpRefusal extends Error {

@@ -2,7 +2,7 @@
 import type { Card, Part, Tone } from '../../core/card.ts';
 import { renderActions } from './actions.ts';
 import { renderTable } from './table.ts';
-import type { Color, RichTextBlock } from './text.ts';
+import type { RichTextBlock } from './text.ts';
 import { block, clean, clip, markupBlocks, oneLine, run, safeUrl, shorten, withoutMarkup } from './text.ts';
 
 /** An element of a card's body. */
@@ -16,7 +16,6 @@ export interface AdaptiveCard {
   fallbackText: string;
   body: Element[];
   actions?: unknown[];
-  msteams?: { width: 'Full' };
 }
 
 /** Largest card in bytes: connectors and older clients stop at 28 KB. */
@@ -29,12 +28,12 @@ export function bytes(value: unknown): number {
 }
 
 /** Marks that need no emoji font; the word beside them says the same. */
-const tones: Record<Tone, { mark: string; color: Color; style?: string }> = {
-  plain: { mark: '', color: 'Default' },
-  good: { mark: '✓', color: 'Good', style: 'good' },
-  busy: { mark: '◔', color: 'Accent', style: 'accent' },
-  warn: { mark: '!', color: 'Warning', style: 'warning' },
-  bad: { mark: '✗', color: 'Attention', style: 'attention' },
+const tones: Record<Tone, { mark: string; style?: string }> = {
+  plain: { mark: '' },
+  good: { mark: '✓', style: 'good' },
+  busy: { mark: '◔', style: 'accent' },
+  warn: { mark: '!', style: 'warning' },
+  bad: { mark: '✗', style: 'attention' },
 };
 
 const toneWords: Record<Tone, string> = {
@@ -47,10 +46,10 @@ const toneWords: Record<Tone, string> = {
 
 /** The title of a card or form, with its tone as a mark, a colour and, for screen readers, in the fallback text. */
 export function heading(title: string, tone: Tone): Element {
-  const { mark, color, style } = tones[tone];
+  const { mark, style } = tones[tone];
   const text = shorten(title, 150) || 'KQueen';
   const line = block([
-    ...(mark ? [run(`${mark}  `, { size: 'Medium', weight: 'Bolder', color })] : []),
+    ...(mark ? [run(`${mark}  `, { size: 'Medium', weight: 'Bolder' })] : []),
     run(text, { size: 'Medium', weight: 'Bolder' }),
   ]);
   return style ? { type: 'Container', style, bleed: true, items: [line] } : line;
@@ -64,7 +63,6 @@ export function frame(fallback: string): AdaptiveCard {
     version: '1.5',
     fallbackText: fallback,
     body: [],
-    msteams: { width: 'Full' },
   };
 }
 
@@ -221,7 +219,7 @@ function stepLine(step: { name: string; state: keyof typeof stepLooks; note?: st
 }
 
 /** A whole number from 0 to 100; what is not a number counts as none. */
-export function percentOf(percent: number): number {
+function percentOf(percent: number): number {
   return Number.isFinite(percent) ? Math.round(Math.min(100, Math.max(0, percent))) : 0;
 }
 

@@ -3,8 +3,8 @@
  * a value cannot become a link, a heading or a mention; what could reorder or hide text is taken out first.
  */
 
-export type Color = 'Default' | 'Good' | 'Accent' | 'Warning' | 'Attention';
-export type Spacing = 'None' | 'Small' | 'Default' | 'Medium' | 'Large';
+type Color = 'Default' | 'Good' | 'Accent' | 'Warning' | 'Attention';
+type Spacing = 'None' | 'Small' | 'Default' | 'Medium' | 'Large';
 
 /** How a run looks. */
 export interface Look {
@@ -110,7 +110,7 @@ const markup =
   /`([^`\n]+)`|\[([^\]\n]+)\]\((https?:\/\/[^\s)]+)\)|(?<![\w*])\*(?=\S)([^*\n]*[^\s*])\*(?![\w*])|(?<![\w_])_(?=\S)([^_\n]*[^\s_])_(?![\w_])/gi;
 
 /** One line of the cards' little markup as runs; what is not closed is shown as it was written. */
-export function markupRuns(line: string, look: Look = {}): TextRun[] {
+function markupRuns(line: string, look: Look = {}): TextRun[] {
   const runs: TextRun[] = [];
   let at = 0;
   const push = (text: string, more: Partial<TextRun> = {}) => {

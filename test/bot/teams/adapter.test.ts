@@ -28,7 +28,10 @@ const createForm: Form = {
   command: 'cluster create',
   submit: 'Go on',
   private: false,
-  fields: [{ key: 'name', label: 'Name', kind: 'text', required: true }],
+  fields: [
+    { key: 'name', label: 'Name', kind: 'text', required: true },
+    { key: 'nodes', label: 'Nodes', kind: 'number', required: true, value: '3' },
+  ],
 };
 
 describe('a message', () => {
@@ -301,10 +304,12 @@ describe('a form', () => {
       kqueen: 'form',
       command: 'cluster create',
       'field.name': 'Demo!',
+      'field.nodes': 5,
     });
     const text = JSON.stringify(answered.body);
     expect(text).toContain('Demo! is no DNS label.');
     expect(text).toContain('"value":"Demo!"');
+    expect(text).toContain('"value":5');
   });
 
   it('that is refused without a new form stays as it is, and the reason stands below', async () => {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openRates } from '../../../src/bot/teams/rates.ts';
 import { plainCard } from '../../../src/core/card.ts';
@@ -151,6 +152,8 @@ describe('what Teams answers instead', () => {
     const fault = await attempt(stage, post);
     expect(fault).toMatchObject({ kind: 'unreachable', outcomeUnknown: true, retryable: true });
     expect((fault as Error).message).not.toContain('canary');
+    // The SDK's error holds the whole request, our access token included.
+    expect(inspect(fault, { depth: 20, showHidden: true })).not.toContain('access-');
   });
 
   it('no answer in time leaves it open as well', async () => {

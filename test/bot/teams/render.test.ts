@@ -161,7 +161,17 @@ describe('forms', () => {
     const form = (formSamples.find(({ name }) => name === 'problems') as { form: Form }).form;
     const rendered = renderForm(
       { ...form, fields: form.fields.map((field) => ({ ...field, value: undefined }) as unknown as Field) },
-      { name: 'typed-name', token: 'canary-1', key: 'canary-2', nodes: '7', provisioner: 'gke', public: 'false' },
+      {
+        values: {
+          name: 'typed-name',
+          token: 'canary-1',
+          key: 'canary-2',
+          nodes: '7',
+          provisioner: 'gke',
+          public: 'false',
+        },
+        wins: false,
+      },
     );
     const inputs = Object.fromEntries(
       ['Input.Text', 'Input.Number', 'Input.ChoiceSet', 'Input.Toggle']
@@ -215,7 +225,8 @@ describe('forms', () => {
     });
     expect(all(renderForm(form(false)), 'Input.ChoiceSet').map(({ isRequired }) => isRequired)).toEqual([true, true]);
     const reloading = renderForm(form(true));
-    expect(all(reloading, 'Input.ChoiceSet').map(({ isRequired }) => isRequired)).toEqual([true, undefined]);
+    expect(all(reloading, 'Input.ChoiceSet').map(({ isRequired }) => isRequired)).toEqual([undefined, undefined]);
+    expect(text(reloading)).toContain('size (required)');
     expect(all(reloading, 'Action.Execute').map(({ data }) => data)).toContainEqual({
       kqueen: 'reload',
       command: 'cluster create',

@@ -11,7 +11,7 @@ import type { Seat } from '../../counterparts/teams/person.ts';
 import type { Account, TeamsService } from '../../counterparts/teams/service.ts';
 import { startTeamsService } from '../../counterparts/teams/service.ts';
 
-export const appId = '11111111-1111-1111-1111-111111111111';
+const appId = '11111111-1111-1111-1111-111111111111';
 export const tenantId = '22222222-2222-2222-2222-222222222222';
 export const secret = 'canary-app-password';
 

@@ -6,7 +6,7 @@ import { createSign, generateKeyPairSync, type KeyObject, randomUUID } from 'nod
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
-export interface KeptMessage {
+interface KeptMessage {
   conversation: string;
   id: string;
   /** The newest content. */
@@ -18,7 +18,7 @@ export interface KeptMessage {
 }
 
 /** What the next matching call gets instead of an answer. */
-export interface Trouble {
+interface Trouble {
   /** Part of `POST /v3/conversations/…`. */
   match: RegExp;
   /** Without it the call hangs until the server closes. */
