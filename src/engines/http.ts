@@ -35,7 +35,7 @@ export interface HttpOptions {
   explain?(status: number, body: unknown): Explanation;
 }
 
-export interface HttpRequest {
+interface HttpRequest {
   /** Default GET. Only GET is ever repeated by itself. */
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Begins with a slash; its variable parts are already percent-encoded. */

@@ -5,7 +5,7 @@ import type { Client } from './client.ts';
 import { type KubeConnection, writeKubeconfig } from './kubeconfig.ts';
 
 /** Where the accounts of people live, apart from what they work on. */
-export const accessNamespace = 'kqueen-access';
+const accessNamespace = 'kqueen-access';
 
 /** Kubernetes issues no shorter token (TokenRequest refuses less than ten minutes), and KQueen no longer one. */
 const shortest = 600;

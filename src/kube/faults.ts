@@ -35,7 +35,7 @@ const connectionProblems: Record<string, string> = {
 const neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'];
 
 /** The error code of a thrown thing or of what caused it, else ''. */
-export function codeOf(thrown: unknown): string {
+function codeOf(thrown: unknown): string {
   for (let each = thrown, depth = 0; each instanceof Error && depth < 5; each = each.cause, depth += 1) {
     const inner = each instanceof AggregateError ? codeOf(each.errors[0]) : '';
     const code = inner || (each as { code?: unknown }).code;

@@ -8,7 +8,7 @@ import type { KubeConnection } from './kubeconfig.ts';
 /** Largest answer that is read, in bytes: a page of 500 pods is about 3 MB. */
 const limit = 32 * 2 ** 20;
 
-export interface KubeRequest {
+interface KubeRequest {
   method: string;
   /** Absolute. */
   url: string;
@@ -18,7 +18,7 @@ export interface KubeRequest {
   answer?: 'json' | 'text';
 }
 
-export interface KubeAnswer {
+interface KubeAnswer {
   status: number;
   headers: Record<string, string>;
   text: string;

@@ -3,7 +3,8 @@ import type { Target } from '../../src/core/ports/engine.ts';
 import { sandbox } from '../../src/engines/sandbox/index.ts';
 import { startTcpProxy } from '../proxy.ts';
 import { callFor, faultOf } from './calls.ts';
-import { engineConformance, type Harness } from './conformance.ts';
+import { engineConformance } from './conformance.ts';
+import type { Harness } from './harness.ts';
 import { startSandboxProvider } from './sandbox-provider.ts';
 import { json, startScriptedServer } from './scripted-server.ts';
 

@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { makeTestCertificate } from '../certificate.ts';
 
 /** What a scripted server saw. */
-export interface Seen {
+interface Seen {
   method: string;
   path: string;
   headers: IncomingMessage['headers'];

@@ -1,0 +1,101 @@
+import { expect } from 'vitest';
+import { fieldsOf, secretKeys } from '../../src/core/schema.ts';
+import { eventually } from '../servers.ts';
+import { callFor, faultOf } from './calls.ts';
+import type { Suite } from './harness.ts';
+
+/** What an engine says of itself: choices, checks, prices, schemas; and that it leaves nothing open. */
+export function declaredRules(suite: Suite): void {
+  const { rule } = suite;
+
+  rule('options-live', async () => {
+    const before = Date.now();
+    const options = await suite.client.options(callFor());
+    expect(options.at).toBeGreaterThanOrEqual(before);
+    const live = fieldsOf(suite.harness.engine.cluster)
+      .filter((field) => field.kind === 'choice' && !field.choices)
+      .map((field) => field.key);
+    expect(Object.keys(options.choices).sort()).toEqual(live.sort());
+    for (const [key, choices] of Object.entries(options.choices)) {
+      expect(choices.length, key).toBeGreaterThan(0);
+      expect(new Set(choices.map((choice) => choice.value)).size, key).toBe(choices.length);
+      expect(choices.every((choice) => choice.value && choice.label)).toBe(true);
+      if (suite.harness.spec[key] !== undefined) {
+        expect(choices.map((choice) => choice.value)).toContain(suite.harness.spec[key]);
+      }
+    }
+    expect(JSON.parse(JSON.stringify(options.prices))).toEqual(options.prices);
+  });
+
+  rule('check-states', async () => {
+    const good = await suite.client.check(callFor());
+    expect(good).toMatchObject({ state: 'OK' });
+    expect(good.facts.length).toBeGreaterThan(0);
+    const refused = await suite.harness.engine.connect(suite.harness.badParams);
+    const bad = await refused.check(callFor());
+    await refused.close();
+    expect(bad.state).toBe('Error');
+    await suite.harness.faults.refuse();
+    const unreachable = await suite.client.check(callFor());
+    expect(unreachable.state).toBe('Unreachable');
+    for (const each of [bad, unreachable]) {
+      expect(each.message).toBeTruthy();
+      expect(each.next).toBeTruthy();
+    }
+  });
+
+  rule('price-golden', async () => {
+    const { engine, spec } = suite.harness;
+    const { prices } = await suite.client.options(callFor());
+    const price = engine.price(spec, prices);
+    if (suite.harness.price === null) expect(price).toBeNull();
+    else expect(price).toMatchObject(suite.harness.price);
+    for (const broken of [null, undefined, {}, [], 'text', { regions: 'x' }]) {
+      expect(engine.price(spec, broken)).toBeNull();
+    }
+    expect(engine.price({}, prices)).toBeNull();
+  });
+
+  rule('schema-apart', async () => {
+    const provisioner = Object.keys(suite.harness.engine.provisioner.shape);
+    const cluster = Object.keys(suite.harness.engine.cluster.shape);
+    expect(cluster.filter((key) => provisioner.includes(key))).toEqual([]);
+  });
+
+  rule('schema-secrets', async () => {
+    const { engine, params, badParams } = suite.harness;
+    const secrets = secretKeys(engine.provisioner);
+    // What has to be wrong for the provider to refuse is a secret.
+    const differ = Object.keys(params).filter((key) => params[key] !== badParams[key]);
+    expect(secrets).toEqual(expect.arrayContaining(differ));
+    expect(differ.length).toBeGreaterThan(0);
+    expect(secretKeys(engine.cluster)).toEqual([]);
+    for (const schema of [engine.provisioner, engine.cluster]) {
+      for (const field of fieldsOf(schema)) expect(field.label, field.key).not.toBe(field.key);
+    }
+    expect(engine.provisioner.safeParse(params).success).toBe(true);
+    expect(engine.cluster.safeParse(suite.harness.spec).success).toBe(true);
+  });
+
+  rule('schema-pure', async () => {
+    const { engine, spec } = suite.harness;
+    expect(engine.name).toMatch(/^[a-z][a-z0-9-]*$/);
+    expect(engine.title).toBeTruthy();
+    expect(engine.describe(spec)).toBe(engine.describe({ ...spec }));
+    expect(engine.describe(spec)).toContain(String(engine.nodes(spec)));
+    expect(engine.describe(spec)).not.toMatch(/undefined|null|\n/);
+    expect(engine.nodes(spec)).toBeGreaterThan(0);
+  });
+
+  rule('close-sockets', async () => {
+    const other = await suite.harness.engine.connect(suite.harness.params);
+    const before = suite.harness.openConnections();
+    await Promise.all([other.check(callFor()), other.options(callFor()), other.observe(suite.aTarget(), callFor())]);
+    expect(suite.harness.openConnections()).toBeGreaterThan(before);
+    await suite.harness.faults.hang();
+    const hanging = faultOf(other.options(callFor(20_000)));
+    await other.close();
+    expect((await hanging).kind).toBe('unreachable');
+    await eventually('no connection is left', () => suite.harness.openConnections() <= before);
+  });
+}

@@ -1,0 +1,68 @@
+import type { ClusterUpdate, Engine, EngineClient, Observation, Target } from '../../src/core/ports/engine.ts';
+import type { Rule } from './rules.ts';
+
+/** Faults that the provider, or something before it, shows on demand. All of them end with `clear`. */
+interface Faults {
+  /** The next create is carried out and its answer is lost. */
+  loseCreateAnswer(): Promise<void>;
+  /** Creates fail half-way with this sentence. */
+  failCreates(message: string): Promise<void>;
+  /** Operations stop where they are, until `clear`. */
+  stall(): Promise<void>;
+  /** The quota is used up. */
+  exhaustQuota(): Promise<void>;
+  /** Every request is refused with a rate limit and this wait. */
+  limitRate(seconds: number): Promise<void>;
+  /** No request is answered. */
+  hang(): Promise<void>;
+  /** Nothing listens any more. */
+  refuse(): Promise<void>;
+  /** Every request is answered with 200 and a web page. */
+  webPage(): Promise<void>;
+  /** Parameters of a front before the provider, which shows running clusters in a state that no version of the provider has. */
+  strangeState(): Promise<Record<string, unknown>>;
+  clear(): Promise<void>;
+}
+
+/** One engine with its provider, ready to be tried. */
+export interface Harness {
+  engine: Engine;
+  /** Parameters that work. */
+  params: Record<string, unknown>;
+  /** The same with credentials that the provider refuses. */
+  badParams: Record<string, unknown>;
+  /** A cluster that can be had. */
+  spec: Record<string, unknown>;
+  /** A spec that the provider refuses, and the field it is about. */
+  badSpec: { spec: Record<string, unknown>; field: string };
+  /** A change that a running cluster of `spec` can take. */
+  update: Required<ClusterUpdate>;
+  /** What `spec` costs per hour by the prices of the provider's documentation, and in what. */
+  price: { perHour: number; currency: string } | null;
+  /** Makes a cluster of this name at the provider as somebody else would. */
+  makeForeign(externalName: string): Promise<void>;
+  /** Requests that could change something, as the provider counted them. */
+  writes(): Promise<number>;
+  /** Clusters of this name that were ever made. */
+  made(externalName: string): Promise<number>;
+  /** Connections from the engine that are open now, as the provider's side sees them. */
+  openConnections(): number;
+  faults: Faults;
+  close(): Promise<void>;
+}
+
+/** What the rules are written with. `harness` and `client` are there once the tests run. */
+export interface Suite {
+  readonly harness: Harness;
+  readonly client: EngineClient;
+  /** How long a create or delete may take at the provider of the test, in milliseconds. */
+  readonly patienceMs: number;
+  /** Declares the test of a rule; `unable` says why this engine cannot have it, or false. */
+  rule(id: Rule, test: () => Promise<void>, unable?: (engine: Engine) => string | false): void;
+  /** A cluster that was never asked for. */
+  aTarget(): Target;
+  /** Waits until the cluster is seen in this state. */
+  reach(target: Target, state: Observation['state']): Promise<Observation>;
+  /** Makes a cluster and waits until it runs. */
+  running(): Promise<Target>;
+}
