@@ -91,7 +91,10 @@ export const clusterAccess: Command = {
       says: `Your credential for ${cluster.name} was given to you already; ask again for a new one.`,
     });
     if (done.ok === 'repeat') return repeatAnswer(done.delivery);
-    const text = `Your kubeconfig for ${cluster.name} is in our direct conversation. It is removed there after ten minutes.`;
+    const text =
+      context.place.chat === 'terminal'
+        ? `Your kubeconfig for ${cluster.name} is printed above; save it to a file.`
+        : `Your kubeconfig for ${cluster.name} is in our direct conversation. It is removed there after ten minutes.`;
     return {
       ...toCaller({
         title: `Access to ${cluster.name}`,

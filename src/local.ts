@@ -1,0 +1,175 @@
+/**
+ * KQueen without configuration, on this machine alone: Microsoft's Agents Playground is the developer's chat in the browser, the terminal is
+ * the admin's. It is the same bot, store, queue and engine; only the people are few.
+ */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { createInterface, type Interface } from 'node:readline';
+import { Writable } from 'node:stream';
+import type { Settings } from './compose.ts';
+import type { Log } from './core/ports/log.ts';
+
+export interface LocalConsole {
+  terminal: NonNullable<Settings['terminal']>;
+  /** Reads the admin's lines until the terminal is closed or `exit` is typed. */
+  read(say: (line: string) => Promise<unknown>): Promise<void>;
+  close(): void;
+}
+
+const adminName = 'admin';
+
+/** The admin's terminal: lines are commands, forms are questions, secrets are not echoed. */
+export function openConsole(): LocalConsole {
+  let hidden = false;
+  const output = new Writable({
+    write(chunk, encoding, done) {
+      // Keys typed into a secret field are swallowed; everything else passes.
+      if (!hidden) process.stdout.write(chunk, encoding);
+      done();
+    },
+  });
+  const lines: Interface = createInterface({
+    input: process.stdin,
+    output,
+    terminal: process.stdin.isTTY === true,
+    prompt: 'admin> ',
+  });
+  let answer: ((line: string | null) => void) | undefined;
+  let closed = false;
+  let onLine: ((line: string) => void) | undefined;
+  lines.on('line', (line) => {
+    const waiting = answer;
+    answer = undefined;
+    if (waiting) waiting(line);
+    else onLine?.(line);
+  });
+  const ended = new Promise<void>((resolve) => {
+    lines.on('close', () => {
+      closed = true;
+      answer?.(null);
+      resolve();
+    });
+  });
+
+  return {
+    terminal: {
+      write(name, text) {
+        if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
+        process.stdout.write(`${name === adminName ? '' : `(to ${name}) `}${text}\n`);
+        if (!closed && process.stdin.isTTY) lines.prompt(true);
+      },
+      async ask(_name, question, secret) {
+        if (closed) return null;
+        process.stdout.write(question);
+        hidden = secret;
+        const line = await new Promise<string | null>((resolve) => {
+          answer = resolve;
+        });
+        hidden = false;
+        if (secret) process.stdout.write('\n');
+        return line;
+      },
+    },
+    async read(say) {
+      let work: Promise<unknown> = Promise.resolve();
+      onLine = (line) => {
+        if (/^\s*(exit|quit)\s*$/i.test(line)) return lines.close();
+        work = work
+          .then(() => (line.trim() ? say(line) : undefined))
+          .finally(() => !closed && process.stdin.isTTY && lines.prompt());
+      };
+      if (process.stdin.isTTY) lines.prompt();
+      await ended;
+      await work;
+    },
+    close: () => lines.close(),
+  };
+}
+
+/** The token with which the person who started KQueen acts as the admin where there is no terminal. */
+export function makeLocalToken(): string {
+  return randomBytes(18).toString('base64url');
+}
+
+export interface Playground {
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** Starts Microsoft's Agents Playground in front of the bot; null when the package is not installed (production installations leave it out). */
+export async function startPlayground(options: { botUrl: string; port: number; log: Log }): Promise<Playground | null> {
+  const { log, port } = options;
+  let entry: string;
+  try {
+    entry = createRequire(import.meta.url).resolve('@microsoft/m365agentsplayground/cli.js');
+  } catch {
+    return null;
+  }
+  const listening = (await portIsFree(port)) ? port : await anyPort();
+  const child = spawn(
+    process.execPath,
+    [
+      entry,
+      'start',
+      '-e',
+      `${options.botUrl}/api/messages`,
+      '-c',
+      'msteams',
+      '-p',
+      String(listening),
+      '--disable-telemetry',
+    ],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', BROWSER: 'none' },
+    },
+  );
+  child.on('error', (error) => log.warn({ error: error.message }, 'the Agents Playground did not start'));
+  child.stderr.on('data', (chunk: Buffer) =>
+    log.debug({ playground: chunk.toString('utf8').slice(0, 300) }, 'the Agents Playground says'),
+  );
+  child.stdout.resume();
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const kill = () => child.kill('SIGTERM');
+  process.once('exit', kill);
+  const url = `http://127.0.0.1:${listening}`;
+  for (let attempt = 0; attempt < 100 && child.exitCode === null; attempt += 1) {
+    const up = await fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+    if (up) break;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return {
+    url,
+    async stop() {
+      process.removeListener('exit', kill);
+      kill();
+      const timer = setTimeout(() => child.kill('SIGKILL'), 2_000);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function portIsFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, () => probe.close(() => resolve(true)));
+  });
+}
+
+async function anyPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
