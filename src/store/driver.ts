@@ -8,7 +8,7 @@ import { Fault } from '../core/errors.ts';
 export const maxOperations = 128;
 
 /** Keys are read in pages of at most this many. */
-export const maxPage = 500;
+const maxPage = 500;
 
 /** One key as it is now or was at the revision read. */
 export interface Entry {

@@ -12,7 +12,7 @@ const busy = 5;
 const notADatabase = 26;
 
 /** One row of the history: the state of a key from this revision on; `value` null says that it was deleted. */
-export interface HistoryRow {
+interface HistoryRow {
   revision: number;
   key: string;
   value: string | null;

@@ -29,7 +29,7 @@ export interface Attempt {
   deadline: number;
 }
 
-export interface CallOptions {
+interface CallOptions {
   /** Whether it may have changed something: then it is repeated only when it certainly was not sent. */
   writes: boolean;
   revision?: number | undefined;
@@ -73,7 +73,7 @@ export function openMembers(connection: EtcdConnection): Members {
       const client = current();
       const deadline = Math.min(end, Date.now() + share);
       try {
-        return await within(deadline, options.writes, act(client, { deadline }));
+        return await within(deadline, act(client, { deadline }));
       } catch (error) {
         if (closed) throw closedFault();
         const failed: EtcdFailure = etcdFailure(error, options);
@@ -99,19 +99,15 @@ export function openMembers(connection: EtcdConnection): Members {
 }
 
 /** gRPC keeps the deadline of a call that it has begun; this one also covers what comes before it, such as fetching a token. */
-function within<T>(deadline: number, writes: boolean, answer: Promise<T>): Promise<T> {
+function within<T>(deadline: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => reject(unreachableTimeout(writes)),
+      () => reject(new Error('4 DEADLINE_EXCEEDED: no answer within the deadline')),
       // gRPC's own message says more, so it goes first.
       Math.max(0, deadline - Date.now()) + 100,
     );
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-}
-
-function unreachableTimeout(writes: boolean): Error {
-  return Object.assign(new Error('4 DEADLINE_EXCEEDED: no answer within the deadline'), { writes });
 }
 
 function checkHosts(hosts: string[]): string[] {

@@ -62,6 +62,6 @@ export function refOf(prefix: string, key: string): Ref | undefined {
 }
 
 /** Whether this text names a kind of record. */
-export function isKind(text: string): text is Kind {
+function isKind(text: string): text is Kind {
   return known.has(text);
 }

@@ -66,7 +66,7 @@ export interface StoreSettings {
 }
 
 /** What one upkeep did. */
-export interface Upkeep extends SweepResult {
+interface Upkeep extends SweepResult {
   /** The revision that history was compacted at, if it was. */
   compactedAt?: number;
 }

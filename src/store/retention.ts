@@ -18,7 +18,7 @@ export interface RetentionTimes {
 
 const day = 24 * 60 * 60_000;
 
-export const defaultRetention: RetentionTimes = {
+const defaultRetention: RetentionTimes = {
   deliveries: 3 * day,
   jobs: 90 * day,
   approvals: 90 * day,
@@ -56,7 +56,7 @@ const paged = ['delivery', 'handout'] as const;
 const together = 50;
 
 /** What is due, by kind; pure. */
-export function retentionRules(
+function retentionRules(
   times: RetentionTimes,
 ): Rules & Required<Pick<Rules, 'job' | 'approval' | 'message' | 'audit' | 'delivery' | 'handout'>> {
   return {

@@ -4,7 +4,7 @@ import type { Log } from '../core/ports/log.ts';
 import type { Driver } from './driver.ts';
 
 /** `full` says that the store refuses writes already; `unknown` that it could not be asked. */
-export type SpaceLevel = 'ok' | 'warn' | 'alarm' | 'full' | 'unknown';
+type SpaceLevel = 'ok' | 'warn' | 'alarm' | 'full' | 'unknown';
 
 /** What `/readyz` and the metrics show. */
 export interface SpaceStatus {

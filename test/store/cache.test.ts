@@ -13,7 +13,7 @@ import { openEmbeddedDriver } from '../../src/store/embedded.ts';
 import { openStore } from '../../src/store/store.ts';
 import { eventually } from '../servers.ts';
 import { handClock, realClock } from './clocks.ts';
-import { put } from './driver-suite.ts';
+import { put } from './drives.ts';
 import { clusterRef, deliveryRecord, keepingLog, sampleCluster, secretRef, temporaryFolder } from './parts.ts';
 
 function openEmbedded() {

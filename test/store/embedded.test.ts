@@ -8,7 +8,8 @@ import { silentLog } from '../../src/core/ports/log.ts';
 import { openEmbeddedDriver } from '../../src/store/embedded.ts';
 import { endProcess, eventually, spawnReaped } from '../servers.ts';
 import { handClock, realClock } from './clocks.ts';
-import { driverSuite, faultFrom, put, readAll, recordWatch } from './driver-suite.ts';
+import { driverSuite } from './driver-suite.ts';
+import { faultFrom, put, readAll, recordWatch } from './drives.ts';
 import { temporaryFolder } from './parts.ts';
 
 const clock = handClock();

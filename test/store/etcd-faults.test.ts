@@ -17,7 +17,7 @@ import { makeTestCertificate } from '../certificate.ts';
 import { startGrpcProxy, startTcpProxy } from '../proxy.ts';
 import { eventually, freePort, lacksServer, startEtcd } from '../servers.ts';
 import { realClock } from './clocks.ts';
-import { faultFrom, put, readAll, recordWatch } from './driver-suite.ts';
+import { faultFrom, put, readAll, recordWatch } from './drives.ts';
 import { clusterRef, sampleCluster } from './parts.ts';
 
 const deadlineMs = 1000;

@@ -7,7 +7,7 @@ import { openEmbeddedDriver } from '../../src/store/embedded.ts';
 import { keyOf, normalPrefix, refOf } from '../../src/store/keys.ts';
 import { listOrgs, openStore } from '../../src/store/store.ts';
 import { realClock } from './clocks.ts';
-import { faultFrom, put } from './driver-suite.ts';
+import { faultFrom, put } from './drives.ts';
 import { clusterRef, deliveryRecord, keepingLog, sampleCluster, secretRef, temporaryFolder } from './parts.ts';
 
 function open(upgrades = {}) {

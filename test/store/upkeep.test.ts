@@ -8,14 +8,14 @@ import { openCache } from '../../src/store/cache.ts';
 import { openCompaction } from '../../src/store/compaction.ts';
 import { Compacted } from '../../src/store/driver.ts';
 import { openEmbeddedDriver } from '../../src/store/embedded.ts';
-import { openConfiguredStore, openEmbedded, openEtcd } from '../../src/store/index.ts';
+import { openConfiguredStore, openEmbedded, openEtcd } from '../../src/store/open.ts';
 import { openRetention } from '../../src/store/retention.ts';
 import { secretKeyFile } from '../../src/store/secret-key-file.ts';
 import { openSpaceWatch } from '../../src/store/space.ts';
 import { openStore } from '../../src/store/store.ts';
 import { lacksServer, startEtcd } from '../servers.ts';
 import { handClock } from './clocks.ts';
-import { faultFrom, put } from './driver-suite.ts';
+import { faultFrom, put } from './drives.ts';
 import { clusterRef, deliveryRecord, keepingLog, sampleCluster, secretRef, temporaryFolder } from './parts.ts';
 
 const day = 24 * 60 * 60_000;
