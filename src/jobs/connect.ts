@@ -11,7 +11,7 @@ export interface ConnectParts {
 }
 
 /** The sealed parameters of a provisioner. */
-export function provisionerSecret(org: string, provisioner: string): Ref<'secret'> {
+function provisionerSecret(org: string, provisioner: string): Ref<'secret'> {
   return { kind: 'secret', org, id: `provisioner.${provisioner}` };
 }
 

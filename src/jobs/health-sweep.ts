@@ -39,7 +39,7 @@ export interface SweepLimits {
   refreshMs: number;
 }
 
-export const sweepLimits: SweepLimits = {
+const sweepLimits: SweepLimits = {
   atOnce: 16,
   clusterMs: 8_000,
   spreadMs: 10_000,

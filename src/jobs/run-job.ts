@@ -28,7 +28,7 @@ import { actAt, type LookParts, lookAt } from './look.ts';
 import { type JobMeters, noMeters, type TickResult } from './meters.ts';
 
 /** Bounds of outside calls, in milliseconds. */
-export interface TickLimits {
+interface TickLimits {
   /** Asking the provider, or for a kubeconfig. */
   observeMs: number;
   /** Asking the provider for a change, counted from the saved intent. Less than `settleMs`, after which "absent" is believed. */
@@ -37,7 +37,7 @@ export interface TickLimits {
   probeMs: number;
 }
 
-export const defaultLimits: TickLimits = { observeMs: 10_000, actMs: 12_000, probeMs: 8_000 };
+const defaultLimits: TickLimits = { observeMs: 10_000, actMs: 12_000, probeMs: 8_000 };
 
 /** Everything a worker's runner is made of. */
 export interface RunnerParts {

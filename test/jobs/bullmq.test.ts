@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Queue } from '../../src/core/ports/queue.ts';
-import { createBullmqQueue } from '../../src/jobs/bullmq.ts';
+import { createBullmqQueue } from '../../src/jobs/index.ts';
 import { endProcess, eventually, freePort, lacksServer, spawnReaped, startRedis, type TestServer } from '../servers.ts';
 import { realClock } from '../store/clocks.ts';
 import { keepingLog } from '../store/parts.ts';

@@ -36,7 +36,7 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))('resume: a spread of the ki
         ...spread(commits.length, 3).map((n): Kill => ({ at: 'store', side: 'after', n: commits[n - 1] ?? 1 })),
         ...spread(store.length, 2).map((n): Kill => ({ at: 'store', side: 'before', n })),
       ];
-      const runs = await runKills(matrix, kind, kills, 4);
+      const runs = await runKills(matrix, kind, kills, kills.length);
       console.info(summary(kind, runs, unharmed));
       expect(runs.filter((run) => run.killed).length).toBeGreaterThanOrEqual(kills.length - 2);
     },

@@ -25,6 +25,7 @@ export function queueSuite(name: string, open: () => Promise<Queue>): void {
     async function fresh(): Promise<Queue> {
       const queue = await open();
       opened.push(queue);
+      await eventually('a connection', () => queue.ready().then(() => true));
       return queue;
     }
     afterEach(async () => {
