@@ -224,7 +224,7 @@ export class KubeApi {
         exchange.json(200, listObjects(this.#store, scope));
         return;
       case 'watch':
-        watchObjects(this.#store, scope, (onClose) => exchange.stream('application/json;stream=watch', onClose));
+        watchObjects(this.#store, scope, (onClose) => exchange.stream('application/json', onClose));
         return;
       case 'create': {
         if (name !== '' || (resource.namespaced && namespace === '')) throw methodNotAllowed();

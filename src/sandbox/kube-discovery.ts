@@ -67,7 +67,7 @@ const BINARY_OPENAPI = 'application/com.github.proto-openapi.spec.v2.v1.0+protob
 
 /**
  * OpenAPI without schemas: kubectl then validates nothing on its side and patches by its own knowledge of the types.
- * The binary form is a gnostic `openapi.v2.Document` with its fields swagger (1) and info (2: title 1, version 2).
+ * What it does look up is whether a kind's PATCH knows `dryRun`.
  */
 export function openapi(
   path: string,
@@ -77,15 +77,61 @@ export function openapi(
   const title = 'Kubernetes (KQueen sandbox)';
   if (path === '/openapi/v3') return { type: 'application/json', body: JSON.stringify({ paths: {} }) };
   if (path !== '/openapi/v2') return undefined;
-  if (!accept.includes('proto-openapi')) {
-    const document = { swagger: '2.0', info: { title, version }, paths: {}, definitions: {} };
-    return { type: 'application/json', body: JSON.stringify(document) };
-  }
-  const info = Buffer.concat([field(1, Buffer.from(title)), field(2, Buffer.from(version))]);
-  return { type: BINARY_OPENAPI, body: Buffer.concat([field(1, Buffer.from('2.0')), field(2, info)]) };
+  if (accept.includes('proto-openapi')) return { type: BINARY_OPENAPI, body: binaryDocument(title, version) };
+  const paths = Object.fromEntries(
+    RESOURCES.map((resource) => [
+      itemPath(resource),
+      {
+        patch: {
+          parameters: [{ in: 'query', name: 'dryRun', type: 'string' }],
+          [KIND_EXTENSION]: kindOf(resource),
+          responses: {},
+        },
+      },
+    ]),
+  );
+  const document = { swagger: '2.0', info: { title, version }, paths, definitions: {} };
+  return { type: 'application/json', body: JSON.stringify(document) };
 }
 
-/** A length-delimited protobuf field; lengths here stay below 128, one byte. */
-function field(number: number, value: Uint8Array): Buffer {
-  return Buffer.concat([Buffer.from([(number << 3) | 2, value.length]), value]);
+const KIND_EXTENSION = 'x-kubernetes-group-version-kind';
+
+function itemPath(resource: Resource): string {
+  const root = resource.group === '' ? '/api/v1' : `/apis/${apiVersionOf(resource)}`;
+  return `${root}${resource.namespaced ? '/namespaces/{namespace}' : ''}/${resource.plural}/{name}`;
+}
+
+function kindOf({ group, version, kind }: Resource): JsonObject {
+  return { group, kind, version };
+}
+
+/**
+ * A gnostic `openapi.v2.Document`. Field numbers as in OpenAPIv2.proto: Document swagger 1, info 2, paths 8; Info
+ * title 1, version 2; Paths path 2; NamedPathItem and NamedAny name 1, value 2; PathItem patch 8; Operation
+ * parameters 8, vendor_extension 13; Any yaml 2; the steps down to a query parameter 1, 2, 3; its in 2 and name 4.
+ */
+function binaryDocument(title: string, version: string): Uint8Array {
+  const query = Buffer.concat([field(2, 'query'), field(4, 'dryRun')]);
+  const parameter = field(8, field(1, field(2, field(3, query))));
+  const paths = RESOURCES.map((resource) => {
+    const kind = Object.entries(kindOf(resource)).map(([key, value]) => `${key}: "${String(value)}"\n`);
+    const extension = field(13, Buffer.concat([field(1, KIND_EXTENSION), field(2, field(2, kind.join('')))]));
+    const item = field(8, Buffer.concat([parameter, extension]));
+    return field(2, Buffer.concat([field(1, itemPath(resource)), field(2, item)]));
+  });
+  const info = Buffer.concat([field(1, title), field(2, version)]);
+  return Buffer.concat([field(1, '2.0'), field(2, info), field(8, Buffer.concat(paths))]);
+}
+
+/** A length-delimited protobuf field. */
+function field(number: number, value: Uint8Array | string): Buffer {
+  const bytes = Buffer.from(value);
+  return Buffer.concat([varint((number << 3) | 2), varint(bytes.length), bytes]);
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
+  return Buffer.from([...bytes, rest]);
 }

@@ -291,7 +291,8 @@ export class Objects {
     if (options.propagation === 'Orphan') this.#orphan(String(before.uid));
     const metadata: JsonObject = { ...before };
     const next: JsonObject = { ...old, metadata };
-    if (options.propagation === 'Foreground') {
+    if (options.propagation === 'Foreground' && resource.scale) {
+      // Only what has replicas owns anything here; on other kinds nobody would take the finalizer off again.
       const finalizers = listAt(before, 'finalizers');
       if (!finalizers.includes('foregroundDeletion')) metadata.finalizers = [...finalizers, 'foregroundDeletion'];
     }

@@ -103,7 +103,8 @@ export function callerOf(url: string, ca: string, token: string): { call: Caller
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     const text = await response.text();
-    const json = response.headers.get('content-type')?.startsWith('application/json') === true && text !== '';
+    const watch = path.includes('watch=');
+    const json = !watch && response.headers.get('content-type')?.startsWith('application/json') === true && text !== '';
     return { status: response.status, body: json ? JSON.parse(text) : {}, text, headers: response.headers };
   };
   return { call, close: () => dispatcher.destroy() };
