@@ -1,7 +1,7 @@
 import { type JsonObject, objectAt, textsAt } from './json.ts';
 
 /** What a cluster is doing. */
-export type ClusterStatus = 'PROVISIONING' | 'RUNNING' | 'RECONCILING' | 'STOPPING' | 'ERROR';
+type ClusterStatus = 'PROVISIONING' | 'RUNNING' | 'RECONCILING' | 'STOPPING' | 'ERROR';
 
 /** One cluster of the sandbox as it is kept. */
 export type ClusterRecord = {
@@ -27,7 +27,7 @@ export type ClusterRecord = {
 export type OperationType = 'create' | 'update' | 'delete';
 
 /** Where an operation stands. */
-export type OperationStatus = 'pending' | 'running' | 'done' | 'failed';
+type OperationStatus = 'pending' | 'running' | 'done' | 'failed';
 
 /** A code and a sentence. */
 export type Failure = { code: string; message: string };

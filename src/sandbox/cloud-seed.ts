@@ -89,7 +89,7 @@ function seedDns(store: ObjectStore): void {
 }
 
 /** The name of the n-th node (from 0) of a cluster. */
-export function nodeName(cluster: Pick<ClusterRecord, 'name'>, index: number): string {
+function nodeName(cluster: Pick<ClusterRecord, 'name'>, index: number): string {
   return `sandbox-${cluster.name}-${index}`;
 }
 

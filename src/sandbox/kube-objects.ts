@@ -27,7 +27,7 @@ export function timestamp(time = new Date()): string {
 const SUFFIX_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** Five letters that no word is made of, as generated names end with. */
-export function randomSuffix(): string {
+function randomSuffix(): string {
   return Array.from({ length: 5 }, () => SUFFIX_LETTERS[randomInt(SUFFIX_LETTERS.length)]).join('');
 }
 

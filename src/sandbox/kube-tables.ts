@@ -14,7 +14,7 @@ function column(name: string, cell: Column['cell'], priority = 0, type: Column['
 }
 
 /** An age as kubectl writes it: 45s, 3m20s, 2h, 5d. */
-export function ageOf(time: string | undefined, now = Date.now()): string {
+function ageOf(time: string | undefined, now = Date.now()): string {
   if (time === undefined) return '<unknown>';
   const seconds = Math.max(0, Math.floor((now - Date.parse(time)) / 1000));
   const minutes = Math.floor(seconds / 60);
@@ -75,7 +75,7 @@ function nodeAddress(node: JsonObject, type: string): string {
 }
 
 /** The state of a pod in one word, as `kubectl get pods` shows it. */
-export function podState(pod: JsonObject): string {
+function podState(pod: JsonObject): string {
   let state = textAt(pod, 'status', 'reason') ?? textAt(pod, 'status', 'phase') ?? 'Unknown';
   for (const container of objectsAt(pod, 'status', 'containerStatuses')) {
     state =

@@ -14,7 +14,7 @@ import { DNS_LABEL } from './kube-defaults.ts';
 import { catalogView, clusterView, kubeconfigOf, operationView } from './provider-views.ts';
 
 /** The one project that the token may use. */
-export const PROJECT = 'kqueen-sandbox';
+const PROJECT = 'kqueen-sandbox';
 
 const LABELS = z.record(z.string().min(1).max(63), z.string().max(63)).default({});
 const NODES = z.number().int().min(1).max(20);
@@ -29,6 +29,7 @@ const CREATE = z.strictObject({
 });
 const UPDATE = z.strictObject({ nodes: NODES.optional(), version: z.string().optional() });
 const QUOTA = z.strictObject({ clusters: z.number().int().min(0), nodes: z.number().int().min(0) });
+const COMPACT = z.strictObject({ cluster: z.string() });
 const SPEED = z.strictObject({ speed: z.number().positive().max(100_000) });
 
 /** What the provider API hangs on. */
@@ -105,6 +106,10 @@ export class ProviderApi {
         const { speed } = await readAs(exchange, SPEED);
         this.#parts.clock.setSpeed(speed);
         exchange.json(200, { speed });
+      }),
+      admin('POST', 'compact', async ({ exchange }) => {
+        this.#parts.cloud.compact((await readAs(exchange, COMPACT)).cluster);
+        exchange.json(200, {});
       }),
       admin('PUT', 'quota', async ({ exchange }) => {
         this.#parts.cloud.setQuota(await readAs(exchange, QUOTA));

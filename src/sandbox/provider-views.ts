@@ -27,7 +27,7 @@ export function clusterView(cluster: ClusterRecord, url: string): JsonObject {
 }
 
 /** The address of a cluster's Kubernetes API. */
-export function endpointOf(cluster: ClusterRecord, url: string): string {
+function endpointOf(cluster: ClusterRecord, url: string): string {
   return `${url}/clusters/${cluster.id}`;
 }
 

@@ -182,6 +182,7 @@ describe('reading', () => {
     await patch(`${MAPS}/comes`, 'merge-patch+json', { metadata: { labels: { in: 'no' } } });
     expect(await ended).toBeFalsy();
     expect(seen).toEqual(['ADDED comes', 'MODIFIED comes', 'DELETED comes']);
+    expect((await sandbox.call('POST', '/v1/admin/compact', { body: { cluster: 'api' } })).status).toBe(200);
     const old = await raw.call('GET', `${MAPS}?watch=1&resourceVersion=1&timeoutSeconds=2`);
     expect(JSON.parse(old.text)).toMatchObject({
       type: 'ERROR',

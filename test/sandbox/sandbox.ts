@@ -13,7 +13,7 @@ export function temporaryDirectory(): { path: string; remove: () => void } {
 }
 
 /** What the provider API shows of an operation. */
-export type Operation = {
+type Operation = {
   id: string;
   type: string;
   status: string;
@@ -23,7 +23,7 @@ export type Operation = {
 };
 
 /** A Kubernetes object, as far as the tests look. */
-export type KubeObject = {
+type KubeObject = {
   kind: string;
   metadata: {
     name: string;
