@@ -7,7 +7,7 @@ export const spokenWords: ReadonlySet<string> = new Set([
   ...['engine', 'engines', 'fleet', 'health', 'help'],
 ]);
 
-const bare = /^[^\s"'\u2018-\u201f\\=<>!~]+$/;
+const bare = /^[^\s"'\u2018-\u201f\u2032\u2033\\=<>!~]+$/;
 
 /** What may not be in a value, because it could mislead the person who reads it: control and bidirectional characters. Lines stay. */
 export function cleanValue(value: string): string {

@@ -104,24 +104,36 @@ export const deny: Command = {
   },
 };
 
-/** The changes that take a request back of which nothing has been done yet: a new cluster goes, an existing one is free again. */
+/**
+ * The changes that take a request back of which nothing has been done yet: a new cluster goes, an existing one is free again. A retry's cluster
+ * stays, because what the failed attempt left at the provider may still be there.
+ */
 export async function undoRequest(context: Context, job: Job): Promise<Change[]> {
   const ref = { kind: 'cluster', org: job.org, id: job.cluster } as const;
   const cluster = await context.store.get(ref);
   if (!cluster || cluster.record.openJob !== job.id) return [];
-  if (job.kind === 'cluster.create') {
+  if (job.kind === 'cluster.create' && job.retryOf === undefined) {
     return [
       { op: 'delete', ref, if: cluster.revision },
       { op: 'delete', ref: { kind: 'name', org: job.org, id: `cluster.${cluster.record.name}` } },
     ];
   }
   const { openJob: _open, ...free } = cluster.record;
-  return [{ op: 'put', ref, record: free, if: cluster.revision }];
+  const phase = job.retryOf === undefined ? free.phase : 'Failed';
+  return [{ op: 'put', ref, record: { ...free, phase }, if: cluster.revision }];
 }
 
 interface Pending {
   job: Stored<'job'>;
   approval: Stored<'approval'>;
+}
+
+/** The change that takes a pending request for approval back, if the job has one. */
+export async function withdrawApproval(context: Context, job: Job): Promise<Change[]> {
+  const found = await context.store.get({ kind: 'approval', org: job.org, id: job.id });
+  if (found?.record.state !== 'pending') return [];
+  const record: Approval = { ...found.record, state: 'withdrawn', decidedAt: context.now };
+  return [{ op: 'put', ref: found.ref, record, if: found.revision }];
 }
 
 /** The open request of a job, or the Fault that says honestly how it stands and why this person cannot decide. */

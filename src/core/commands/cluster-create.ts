@@ -88,6 +88,8 @@ async function run(context: Context, values: Record<string, string>): Promise<An
   refuseForeignFields(engine, given);
   const options = await context.options(provisioner);
   completeVersions(options, given);
+  // A form that loads again is still being filled in: it is answered with itself.
+  if (context.source === 'open-form') return formAnswer(createForm(context, given, engine, options));
   const checked = check(engine, options, given);
   if (!checked.ok) {
     const missing = checked.problems.every(({ field: key }) => given[key] === undefined);

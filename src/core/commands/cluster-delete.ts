@@ -1,15 +1,24 @@
 import { z } from 'zod';
 import { plainCard } from '../card.ts';
 import { type Answer, type Command, type Context, lineOf } from '../command.ts';
-import { Fault } from '../errors.ts';
 import { planDelete } from '../plan.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import type { Approval, Job, Plan } from '../records.ts';
 import { field } from '../schema.ts';
 import { planParts } from '../views/plan.ts';
 import { jobName } from '../words.ts';
-import { undoRequest } from './approve.ts';
-import { busyFault, clusterField, demand, findCluster, movedFault, newJob, repeatAnswer, toCaller } from './common.ts';
+import { undoRequest, withdrawApproval } from './approve.ts';
+import {
+  busyFault,
+  clusterField,
+  confirmByName,
+  demand,
+  findCluster,
+  movedFault,
+  newJob,
+  repeatAnswer,
+  toCaller,
+} from './common.ts';
 
 /** Deletes a cluster: what dies is shown, its name is typed, by policy an admin agrees, and it is gone only when the provider says so. */
 export const clusterDelete: Command = {
@@ -50,50 +59,34 @@ export const clusterDelete: Command = {
       ? { nodes: health.nodes, deployments: health.deployments.total, pods: health.pods.total }
       : null;
     const plan = planDelete(cluster, context.engines.get(cluster.engine), counts, context.caller);
-    if (values.confirm === undefined) return confirmForm(plan, cluster.name, open?.record);
-    if (values.confirm !== cluster.name) {
-      const message = `That is not its name. Nothing was deleted; type ${cluster.name} to delete it.`;
-      if (context.source === 'form')
-        return {
-          audience: 'caller',
-          problems: [{ field: 'confirm', message }],
-          card: plainCard('Nothing was deleted', message, 'warn'),
-        };
-      throw new Fault('bad-input', message, { field: 'confirm' });
-    }
+    if (values.confirm !== cluster.name) return confirm(context, plan, cluster.name, open?.record, values.confirm);
     return ask(context, found, open, plan);
   },
 };
 
-function confirmForm(plan: Plan, name: string, open: Job | undefined): Answer {
+function confirm(context: Context, plan: Plan, name: string, open: Job | undefined, typed: string | undefined): Answer {
   const text = `${plan.disturbs}${open ? ' It is being created now; deleting cancels that.' : ''}`;
-  return {
-    audience: 'caller',
-    card: {
-      title: `${plan.title}?`,
-      tone: 'warn',
-      text: `${plan.title}? ${text}`,
-      parts: [{ part: 'text', text }, ...planParts(plan)],
-      buttons: [],
-    },
-    form: {
-      title: plan.title.slice(0, 60),
+  const facts = plan.facts.map(({ label, value }) => `${label}: ${value}.`).join(' ');
+  const why = plan.approval.needed ? ` Approval is needed: ${plan.approval.why}.` : '';
+  return confirmByName(
+    context,
+    {
+      card: {
+        title: `${plan.title}?`,
+        tone: 'warn',
+        text: `${plan.title}? ${text}`,
+        parts: [{ part: 'text', text }, ...planParts(plan)],
+        buttons: [],
+      },
       command: `cluster delete ${name}`,
       submit: 'Delete it',
-      intro:
-        `${text} ${plan.facts.map(({ label, value }) => `${label}: ${value}.`).join(' ')} ${plan.approval.needed ? `Approval is needed: ${plan.approval.why}.` : ''}`.trim(),
-      fields: [
-        {
-          key: 'confirm',
-          label: `Type ${name} to delete it`,
-          kind: 'text',
-          required: true,
-          help: 'The name of the cluster, letter by letter.',
-        },
-      ],
-      private: false,
+      intro: `${text} ${facts}${why}`,
+      name,
+      to: 'delete',
+      nothing: 'Nothing was deleted.',
     },
-  };
+    typed,
+  );
 }
 
 async function ask(
@@ -119,7 +112,7 @@ async function ask(
   const changes: Change[] = [];
   if (open) {
     // Delete during create takes the cluster over in the same transaction. A creation that never began has left nothing behind.
-    if (open.record.startedAt === undefined) return withdraw(context, open);
+    if (open.record.startedAt === undefined && open.record.retryOf === undefined) return withdraw(context, open);
     const { dueAt: _due, ...rest } = open.record;
     const log = [...open.record.log, { at: now, text: `Cancelled by ${caller.name}, who deletes the cluster.` }].slice(
       -50,
@@ -200,15 +193,7 @@ async function withdraw(context: Context, open: Stored<'job'>): Promise<Answer> 
     { op: 'put', ref: open.ref, record: next, if: open.revision },
     ...(await undoRequest(context, open.record)),
   ];
-  const approval = await context.store.get({ kind: 'approval', org: caller.org, id: open.record.id });
-  if (approval?.record.state === 'pending') {
-    changes.push({
-      op: 'put',
-      ref: approval.ref,
-      record: { ...approval.record, state: 'withdrawn', decidedAt: now },
-      if: approval.revision,
-    });
-  }
+  changes.push(...(await withdrawApproval(context, open.record)));
   const says = `Cluster ${open.record.clusterName} had not been begun; the request is withdrawn and nothing is left.`;
   const done = await context.effect(changes, {
     action: 'cluster.delete',

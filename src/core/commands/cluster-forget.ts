@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { plainCard } from '../card.ts';
 import type { Command } from '../command.ts';
 import { kubeconfigSecretId } from '../connect.ts';
-import { Fault } from '../errors.ts';
 import type { Change } from '../ports/store.ts';
 import { endedStates } from '../records.ts';
 import { field } from '../schema.ts';
-import { clusterField, findCluster, movedFault, repeatAnswer, toPlace } from './common.ts';
+import { withdrawApproval } from './approve.ts';
+import { clusterField, confirmByName, findCluster, movedFault, repeatAnswer, toPlace } from './common.ts';
 
 /** Removes a cluster's record and nothing else: what exists at the provider stays there and goes on costing money. */
 export const clusterForget: Command = {
@@ -27,29 +27,18 @@ export const clusterForget: Command = {
     const cluster = found.record;
     const there = `${cluster.provisionerName}, where it is named ${cluster.externalName}${cluster.externalId ? ` (${cluster.externalId})` : ''}`;
     if (values.confirm !== cluster.name) {
-      const message = 'That is not its name. Nothing was forgotten.';
       const intro = `KQueen will forget ${cluster.name}. It is not deleted: look at ${there}, because what runs there goes on costing money.`;
-      if (values.confirm !== undefined) {
-        if (context.source === 'form')
-          return {
-            audience: 'caller',
-            problems: [{ field: 'confirm', message }],
-            card: plainCard('Nothing was forgotten', message, 'warn'),
-          };
-        throw new Fault('bad-input', message, { field: 'confirm', next: `Type ${cluster.name}.` });
-      }
-      return {
-        audience: 'caller',
-        card: plainCard(`Forget ${cluster.name}?`, intro, 'warn'),
-        form: {
-          title: `Forget ${cluster.name}`,
-          command: `cluster forget ${cluster.name}`,
-          submit: 'Forget it',
-          intro,
-          fields: [{ key: 'confirm', label: `Type ${cluster.name} to forget it`, kind: 'text', required: true }],
-          private: false,
-        },
+      const card = plainCard(`Forget ${cluster.name}?`, intro, 'warn');
+      const asked = {
+        card,
+        command: `cluster forget ${cluster.name}`,
+        submit: 'Forget it',
+        intro,
+        name: cluster.name,
+        to: 'forget',
+        nothing: 'Nothing was forgotten.',
       };
+      return confirmByName(context, asked, values.confirm);
     }
     const org = cluster.org;
     const changes: Change[] = [
@@ -67,6 +56,7 @@ export const clusterForget: Command = {
         record: { ...rest, state: 'Cancelled', endedAt: now, note: `${caller.name} made KQueen forget the cluster.` },
         if: open.revision,
       });
+      changes.push(...(await withdrawApproval(context, open.record)));
     }
     const says = `KQueen has forgotten ${cluster.name}. Nothing was deleted at ${there}.`;
     const done = await context.effect(changes, {

@@ -94,9 +94,6 @@ export const clusters: Command = {
         ...(page > 1 ? [turn(page - 1, 'Previous page')] : []),
         ...(page < pages ? [turn(page + 1, 'Next page')] : []),
       ],
-      ...(rows.staleMs > 0
-        ? { footer: `KQueen has lost touch with its store: this is how it was ${ago(rows.staleMs)}.` }
-        : {}),
     });
   },
 };

@@ -1,6 +1,6 @@
 /** What several commands share: finding things by what people call them, names, small answers. */
 import { z } from 'zod';
-import { type Button, type Card, plainCard } from '../card.ts';
+import { type Button, type Card, type Form, plainCard } from '../card.ts';
 import type { Answer, Context } from '../command.ts';
 import { Fault } from '../errors.ts';
 import { formatLine } from '../line.ts';
@@ -71,6 +71,39 @@ export async function findProvisioner(context: Context, name: string): Promise<S
     field: 'provisioner',
     next: names.length > 0 ? `There are: ${names.join(', ')}.` : 'An admin adds one with provisioner add.',
   });
+}
+
+/**
+ * The form in which a name is typed before something is taken away. With `typed` (which was not the name) it says so at its field, and a line
+ * that was typed whole gets the same as an error.
+ */
+export function confirmByName(
+  context: Context,
+  asked: { card: Card; command: string; submit: string; intro: string; name: string; to: string; nothing: string },
+  typed: string | undefined,
+): Answer {
+  const { name, to } = asked;
+  const message = `That is not its name. ${asked.nothing} Type ${name} to ${to} it.`;
+  if (typed !== undefined && context.source !== 'form') throw new Fault('bad-input', message, { field: 'confirm' });
+  const form: Form = {
+    title: asked.card.title.slice(0, 60),
+    command: asked.command,
+    submit: asked.submit,
+    intro: asked.intro,
+    fields: [
+      {
+        key: 'confirm',
+        label: `Type ${name} to ${to} it`,
+        kind: 'text',
+        required: true,
+        help: 'The name, letter by letter.',
+        ...(typed === undefined ? {} : { value: typed, problem: message }),
+      },
+    ],
+    private: false,
+  };
+  if (typed === undefined) return { audience: 'caller', card: asked.card, form };
+  return { audience: 'caller', form, problems: [{ field: 'confirm', message }] };
 }
 
 /** Throws the refusal, if there is one. */

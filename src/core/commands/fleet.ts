@@ -65,9 +65,6 @@ export const health: Command = {
         label: `Show ${cluster.name}`,
         command: formatLine('cluster show', ['cluster'], { cluster: cluster.name }),
       })),
-      ...(rows.staleMs > 0
-        ? { footer: `KQueen has lost touch with its store: this is how it was ${ago(rows.staleMs)}.` }
-        : {}),
     });
   },
 };

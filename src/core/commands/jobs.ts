@@ -9,7 +9,7 @@ import { formatDuration } from '../units.ts';
 import { approvalCard } from '../views/approval.ts';
 import { jobCard, jobTitle } from '../views/job.ts';
 import { jobName, jobWords } from '../words.ts';
-import { undoRequest } from './approve.ts';
+import { undoRequest, withdrawApproval } from './approve.ts';
 import { busyFault, demand, findJob, jobField, movedFault, newJob, repeatAnswer, toCaller } from './common.ts';
 
 const perPage = 10;
@@ -117,7 +117,7 @@ export const jobCancel: Command = {
   args: z.object({ job: jobField }),
   positional: ['job'],
   async run(context, values) {
-    const { caller, now, store } = context;
+    const { caller, now } = context;
     const found = await findJob(context, values.job ?? '');
     const job = found.record;
     demand(context, 'job:control', [job.requestedBy]);
@@ -159,15 +159,7 @@ export const jobCancel: Command = {
         log,
       };
       changes.push(...(await undoRequest(context, job)));
-      const approval = await store.get({ kind: 'approval', org: job.org, id: job.id });
-      if (approval?.record.state === 'pending') {
-        changes.push({
-          op: 'put',
-          ref: approval.ref,
-          record: { ...approval.record, state: 'withdrawn', decidedAt: now },
-          if: approval.revision,
-        });
-      }
+      changes.push(...(await withdrawApproval(context, job)));
     }
     changes.push({ op: 'put', ref: found.ref, record: next, if: found.revision });
     const done = await context.effect(changes, {

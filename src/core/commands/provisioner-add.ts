@@ -8,7 +8,7 @@ import type { CheckResult, Engine } from '../ports/engine.ts';
 import type { Change } from '../ports/store.ts';
 import type { Provisioner } from '../records.ts';
 import { field, fieldsOf, type Problem, readValues, secretKeys } from '../schema.ts';
-import { findProvisioner, movedFault, nameField, repeatAnswer, toPlace } from './common.ts';
+import { confirmByName, findProvisioner, movedFault, nameField, repeatAnswer, toPlace } from './common.ts';
 
 /** Configures an engine with credentials. They are only taken from a private form, checked at the provider, and kept sealed. */
 export const provisionerAdd: Command = {
@@ -215,28 +215,18 @@ export const provisionerRemove: Command = {
       );
     }
     if (values.confirm !== record.name) {
-      const message = `Type ${record.name} to remove it.`;
-      if (values.confirm !== undefined && context.source === 'form')
-        return {
-          audience: 'caller',
-          problems: [{ field: 'confirm', message }],
-          card: plainCard('Nothing was removed', message, 'warn'),
-        };
-      if (values.confirm !== undefined)
-        throw new Fault('bad-input', `That is not its name. Nothing was removed.`, { field: 'confirm', next: message });
       const intro = `KQueen forgets ${record.name} and its credentials. Nothing is changed at the provider.`;
-      return {
-        audience: 'caller',
-        card: plainCard(`Remove provisioner ${record.name}?`, intro, 'warn'),
-        form: {
-          title: `Remove ${record.name}`,
-          command: `provisioner remove ${record.name}`,
-          submit: 'Remove it',
-          intro,
-          fields: [{ key: 'confirm', label: message, kind: 'text', required: true }],
-          private: false,
-        },
+      const card = plainCard(`Remove provisioner ${record.name}?`, intro, 'warn');
+      const asked = {
+        card,
+        command: `provisioner remove ${record.name}`,
+        submit: 'Remove it',
+        intro,
+        name: record.name,
+        to: 'remove',
+        nothing: 'Nothing was removed.',
       };
+      return confirmByName(context, asked, values.confirm);
     }
     const says = `Provisioner ${record.name} is removed, and its credentials with it.`;
     const done = await context.effect(
