@@ -2,24 +2,27 @@
  * Where typed text, mentions, buttons and forms meet: one parser, one authorisation check, one audit entry. A change is acknowledged after
  * its store transaction and nothing else; an answer that takes longer than a chat platform waits is given later, in the same place.
  */
-import { createHash } from 'node:crypto';
 import { plainCard } from '../core/card.ts';
-import type { Answer, Command, Context, Effect, Effected, Limits, Registry } from '../core/command.ts';
+import type { Answer, Command, Context, Limits, Registry } from '../core/command.ts';
 import { lineOf } from '../core/command.ts';
+import { repeatAnswer } from '../core/commands/common.ts';
 import { connectProvisioner } from '../core/connect.ts';
 import { asFault, Fault } from '../core/errors.ts';
+import { cleanValue } from '../core/line.ts';
 import { type Caller, refusal } from '../core/policy.ts';
 import type { Clock, NewId } from '../core/ports/clock.ts';
 import type { Call, Engines, Options } from '../core/ports/engine.ts';
 import type { Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Queue } from '../core/ports/queue.ts';
-import type { Cache, Change, Sealer, Store } from '../core/ports/store.ts';
-import type { Audit, Delivery, Person, Provisioner } from '../core/records.ts';
+import type { Cache, Sealer, Store } from '../core/ports/store.ts';
+import type { Person, Provisioner } from '../core/records.ts';
 import { fieldsOf, readValues, secretKeys } from '../core/schema.ts';
 import { findSecret, scrub } from '../core/secrets.ts';
+import { ago } from '../core/words.ts';
 import { faultCard, lateCard, secretAnswer, unconfirmedAnswer, unknownAnswer, workingAnswer } from './answers.ts';
-import { parse } from './grammar.ts';
+import { commitEffect, deliveryId, followUp, lastWrite, recordRefusal } from './effects.ts';
+import { fromSlack, type Parsed, parse } from './grammar.ts';
 import type { Handle, Inbound, Outbound } from './inbound.ts';
 
 export interface DispatchParts {
@@ -86,12 +89,15 @@ async function answerTo(parts: DispatchParts, inbound: Inbound, correlation: str
       parts.onCommand?.('access', 'refused', parts.clock.now() - began);
       return { audience: 'caller', card: plainCard('Not for guests', inbound.person.external, 'warn') };
     }
-    const secret = typedSecret(parts, inbound.text);
+    const typed = inbound.source === 'command' || inbound.source === 'mention' || inbound.source === 'direct';
+    const text = typed && inbound.place.chat === 'slack' ? fromSlack(inbound.text) : inbound.text;
+    const parsed = parse(text, parts.registry);
+    const secret = typedSecret(parts, text, parsed);
     if (secret) {
-      await recordRefusal(parts, inbound, 'secret', `wrote ${secret}`);
+      // Not waited for: where the store hangs, the message with the secret must go all the same.
+      void recordRefusal(parts, inbound, 'secret', `wrote ${secret}`, '(withheld)');
       return secretAnswer(secret, inbound.private && inbound.place.chat !== 'terminal');
     }
-    const parsed = parse(inbound.text, parts.registry);
     if (parsed.is === 'empty') return await runLine(parts, inbound, parts.registry.find('help'), {}, correlation);
     if (parsed.is === 'unknown') return unknownAnswer(scrub(parsed.typed), parsed.suggestions);
     if (parsed.is === 'problem') {
@@ -105,7 +111,7 @@ async function answerTo(parts: DispatchParts, inbound: Inbound, correlation: str
       parts,
       inbound,
       parsed.command,
-      { ...parsed.values, ...(inbound.values ?? {}) },
+      { ...parsed.values, ...formValues(parts, inbound.values ?? {}) },
       correlation,
     );
     parts.onCommand?.(name, 'ok', parts.clock.now() - began);
@@ -143,17 +149,55 @@ async function runLine(
   const secrets = allSecretKeys(parts);
   const spoken = Object.fromEntries(Object.entries(values).filter(([key, value]) => value !== '' && !secrets.has(key)));
   const line = lineOf(command, spoken);
-  const problem = check(command, values, inbound, line);
+  const problem = misplacedSecret(values, secrets, inbound) ?? check(command, values, inbound, line);
   if (problem) return problem;
+  if (command.changes) {
+    const before = await parts.store.get({ kind: 'delivery', org: parts.org, id: deliveryId(inbound.eventId) });
+    if (before) return repeatAnswer(before.record);
+  }
   const context = contextOf(parts, inbound, caller, line, correlation);
-  if (!command.changes) await parts.cache.reached(lastWritten.get(parts.store) ?? 0, 500);
-  const answer = await command.run(context, withoutEmpty(values));
+  const inStep = command.changes || (await parts.cache.reached(lastWrite(parts.store), 500));
+  const ran = await command.run(context, withoutEmpty(values));
+  const answer = command.changes ? ran : staleAnswer(ran, parts.cache.staleMs(), inStep);
   if (answer.files?.length) {
     await parts.handOver(inbound, answer.files);
     const { files: _files, ...rest } = answer;
     return guarded(inbound, rest);
   }
   return guarded(inbound, answer);
+}
+
+/** What a form brought, without the characters that could mislead; secrets stay as they are. */
+function formValues(parts: DispatchParts, values: Record<string, string>): Record<string, string> {
+  const secrets = allSecretKeys(parts);
+  return Object.fromEntries(
+    Object.entries(values).map(([key, value]) => [key, secrets.has(key) ? value : cleanValue(value)]),
+  );
+}
+
+/** A credential in a field that is none of the sealed ones is refused there: what goes on from it is kept in plain. */
+function misplacedSecret(values: Record<string, string>, secrets: Set<string>, inbound: Inbound): Outbound | null {
+  if (inbound.source !== 'form') return null;
+  const problems = Object.entries(values).flatMap(([field, value]) => {
+    const kind = secrets.has(field) ? null : findSecret(value);
+    return kind
+      ? [{ field, message: `This holds what looks like ${kind}. It was not kept; change it at its provider now.` }]
+      : [];
+  });
+  if (problems.length === 0) return null;
+  const text = problems.map(({ field, message }) => `${field}: ${message}`).join('\n');
+  return { audience: 'caller', problems, card: plainCard('A secret was written here', text, 'bad') };
+}
+
+/** An answer from memory says so when the memory may be behind the store. */
+function staleAnswer(answer: Answer, staleMs: number, inStep: boolean): Answer {
+  if (!answer.card || (staleMs === 0 && inStep)) return answer;
+  const said =
+    staleMs > 0
+      ? `KQueen has lost touch with its store: this is how it was ${ago(staleMs)}.`
+      : 'KQueen is a moment behind its store: this may not show what was done last.';
+  const { footer } = answer.card;
+  return { ...answer, card: { ...answer.card, footer: footer ? `${said} ${footer}` : said } };
 }
 
 /** A form with secrets is asked only where nobody else reads: Slack's own dialogs, and direct conversations elsewhere. */
@@ -197,12 +241,12 @@ function check(command: Command, values: Record<string, string>, inbound: Inboun
   };
 }
 
-function typedSecret(parts: DispatchParts, text: string): string | null {
+function typedSecret(parts: DispatchParts, text: string, parsed: Parsed): string | null {
   const keys = allSecretKeys(parts);
-  const typed = [...text.matchAll(/(?:^|\s)(?:--)?([A-Za-z][\w-]*)[=\s]\s*["']?\S/g)].find(
-    ([all, key]) => keys.has(key ?? '') && all.includes('='),
-  );
-  return typed ? `the secret ${typed[1]} of a provisioner` : findSecret(text);
+  const given = parsed.is === 'command' ? Object.keys(parsed.values) : [];
+  const spelt = [...text.matchAll(/(?<=^|\s)(?:--)?([A-Za-z][\w-]*)\s*=\s*["']?\S/g)].map(([, key]) => key ?? '');
+  const named = [...given, ...spelt].find((key) => keys.has(key));
+  return named ? `the secret ${named} of a provisioner` : findSecret(text);
 }
 
 function allSecretKeys(parts: DispatchParts): Set<string> {
@@ -214,14 +258,6 @@ async function callerOf(parts: DispatchParts, inbound: Inbound, changes: boolean
   // Changes are decided by the store itself, reads by what the cache last saw: a member's right to look needs no more.
   const known: Person | undefined = changes ? (await parts.store.get(ref))?.record : parts.cache.get(ref);
   return { person: inbound.person.id, name: inbound.person.name, role: known?.role ?? 'member', org: parts.org };
-}
-
-/** Revision of this process' last write to each store, so that it reads what it wrote. */
-const lastWritten = new WeakMap<Store, number>();
-
-/** The id of the delivery record of an event. */
-export function deliveryId(eventId: string): string {
-  return createHash('sha256').update(eventId).digest('hex').slice(0, 40);
 }
 
 function contextOf(parts: DispatchParts, inbound: Inbound, caller: Caller, line: string, correlation: string): Context {
@@ -269,145 +305,4 @@ function contextOf(parts: DispatchParts, inbound: Inbound, caller: Caller, line:
       });
     },
   };
-}
-
-async function commitEffect(
-  parts: DispatchParts,
-  inbound: Inbound,
-  caller: Caller,
-  line: string,
-  changes: Change[],
-  effect: Effect,
-): Promise<Effected> {
-  const now = parts.clock.now();
-  const id = deliveryId(inbound.eventId);
-  const ref = { kind: 'delivery', org: caller.org, id } as const;
-  const delivery: Delivery = {
-    v: 1,
-    id,
-    org: caller.org,
-    at: now,
-    who: caller.person,
-    command: line,
-    effect: effect.says,
-  };
-  if (effect.job) delivery.job = effect.job;
-  const done = await parts.store.commit([
-    ...changes,
-    { op: 'put', ref, record: delivery, if: 0 },
-    auditPut(parts, inbound, caller.name, line, effect),
-    ...personPut(parts, inbound, caller),
-  ]);
-  if (done.ok) {
-    lastWritten.set(parts.store, Math.max(done.revision, lastWritten.get(parts.store) ?? 0));
-    return done;
-  }
-  if (!done.conflicts.some((each) => each.kind === 'delivery')) return done;
-  const before = await parts.store.get(ref);
-  return before ? { ok: 'repeat', delivery: before.record } : done;
-}
-
-function auditPut(
-  parts: DispatchParts,
-  inbound: Inbound,
-  name: string,
-  line: string,
-  effect: Omit<Effect, 'says'>,
-): Change {
-  const now = parts.clock.now();
-  const id = `${String(now).padStart(13, '0')}-${parts.newId(8)}`;
-  const record: Audit = {
-    v: 1,
-    id,
-    org: parts.org,
-    at: now,
-    who: inbound.person.id,
-    whoName: name,
-    action: effect.action,
-    command: scrub(line),
-    outcome: effect.outcome,
-    subject: effect.subject,
-    place: inbound.place,
-  };
-  if (effect.job) record.job = effect.job;
-  if (effect.approval) record.approval = effect.approval;
-  if (effect.reason) record.reason = scrub(effect.reason);
-  return { op: 'put', ref: { kind: 'audit', org: parts.org, id }, record, if: 0 };
-}
-
-/** A person is remembered with their first change: owners are named, approvers are found. */
-function personPut(parts: DispatchParts, inbound: Inbound, caller: Caller): Change[] {
-  const ref = { kind: 'person', org: caller.org, id: caller.person } as const;
-  const known = parts.cache.get(ref);
-  if (known && known.name === caller.name && (known.direct || !inbound.private)) return [];
-  const record: Person = {
-    v: 1,
-    id: caller.person,
-    org: caller.org,
-    name: caller.name,
-    role: caller.role,
-    seenAt: parts.clock.now(),
-  };
-  if (inbound.private) record.direct = inbound.place;
-  else if (known?.direct) record.direct = known.direct;
-  return [{ op: 'put', ref, record }];
-}
-
-/** Refusals are audited; when even that cannot be written, the log has it. */
-async function recordRefusal(parts: DispatchParts, inbound: Inbound, action: string, reason: string): Promise<void> {
-  try {
-    const line = scrub(inbound.text).slice(0, 300);
-    await parts.store.commit([
-      auditPut(parts, inbound, inbound.person.name, line, { action, outcome: 'refused', subject: action, reason }),
-    ]);
-  } catch (thrown) {
-    parts.log.warn(
-      { who: inbound.person.id, action, error: asFault(thrown).message },
-      'a refusal could not be audited',
-    );
-  }
-}
-
-/** After an unknown answer of the store: looks until it knows whether this event had its effect, and tells. */
-function followUp(parts: DispatchParts, inbound: Inbound, correlation: string): void {
-  const { clock, store, log } = parts;
-  const ref = { kind: 'delivery', org: parts.org, id: deliveryId(inbound.eventId) } as const;
-  const look = async () => {
-    let absent = 0;
-    for (let attempt = 1; attempt <= 2_000; attempt += 1) {
-      await clock.sleep(Math.min(30_000, 1_000 + attempt * 250));
-      let found: { record: Delivery } | undefined;
-      try {
-        found = await store.get(ref);
-      } catch {
-        absent = 0;
-        continue;
-      }
-      if (found) {
-        await parts.tell(inbound, {
-          audience: 'caller',
-          card: plainCard(
-            'It was recorded',
-            found.record.effect,
-            'good',
-            found.record.job ? [{ label: 'Show job', command: `job show ${found.record.job}` }] : [],
-          ),
-        });
-        return;
-      }
-      // A transaction that was under way when its answer was lost arrives within its deadline or never.
-      absent += 1;
-      if (absent >= 3) {
-        const again = { label: 'Run it again', command: inbound.text };
-        await parts.tell(inbound, {
-          audience: 'caller',
-          card: plainCard('It was not recorded', 'Nothing was done.', 'warn', inbound.source === 'form' ? [] : [again]),
-        });
-        return;
-      }
-    }
-  };
-  look().catch((thrown: unknown) =>
-    log.error({ correlation, error: asFault(thrown).detail }, 'an unconfirmed change could not be followed up'),
-  );
 }

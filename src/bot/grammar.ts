@@ -1,6 +1,7 @@
 /** Reads what people type. One parser for slash commands, mentions, direct messages, buttons, forms and the terminal. */
 import { type Command, lineOf, type Registry } from '../core/command.ts';
 import { distance } from '../core/commands/common.ts';
+import { cleanValue, quoteValue } from '../core/line.ts';
 
 /** One word of a line with where it began, so that an error can point at it. */
 export interface Token {
@@ -22,29 +23,37 @@ export type Parsed =
 /** The longest line that is read; longer ones are refused with a clear answer. */
 export const longestLine = 3_000;
 
-const invisible = /[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/g;
-const control = /\p{Cc}/gu;
+const doubleQuotes = '"\u201c\u201d\u201e\u201f\u2033';
+const singleQuotes = "'\u2018\u2019\u201a\u201b\u2032";
 
-/**
- * What a platform did to the text undone: smart quotes and dashes, Slack's links, mentions and entities. Control and bidirectional
- * characters go: they can only mislead the person who approves.
- */
-export function normalise(text: string): string {
+/** What Slack did to typed text undone: links, mentions and entities. A canonical line has not been through it. */
+export function fromSlack(text: string): string {
   return text
     .replace(/<(?:mailto:|tel:)[^|>]*\|([^>]*)>/g, '$1')
     .replace(/<@([A-Z0-9]+)(?:\|[^>]*)?>/g, '@$1')
     .replace(/<#([A-Z0-9]+)(?:\|([^>]*))?>/g, (_all, id: string, name: string | undefined) => `#${name || id}`)
     .replace(/<(https?:[^|>]*)(?:\|[^>]*)?>/g, '$1')
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&amp;', '&')
-    .replace(/[\u201c\u201d\u201e\u201f\u2033]/g, '"')
-    .replace(/[\u2018\u2019\u201a\u201b\u2032]/g, "'")
-    .replace(/(^|\s)[\u2013\u2014](?=[a-z])/gi, '$1--')
-    .replace(/\u00a0/g, ' ')
-    .replace(control, ' ')
-    .replace(invisible, '')
-    .trim();
+    .replace(/&(lt|gt|amp);/g, (_all, name: 'lt' | 'gt' | 'amp') => ({ lt: '<', gt: '>', amp: '&' })[name]);
+}
+
+/** One line without control and bidirectional characters: they can only mislead the person who approves. */
+export function normalise(text: string): string {
+  return cleanValue(text).replaceAll('\n', ' ').trim();
+}
+
+/** Where a quoted text ends: at its own kind of quote, else, because keyboards mix them, at any quote of its family. -1: nowhere. */
+function endOfQuote(text: string, from: number, quote: string): number {
+  const family = doubleQuotes.includes(quote) ? doubleQuotes : singleQuotes;
+  const straight = quote === '"' || quote === "'";
+  const find = (closers: string) => {
+    for (let at = from; at < text.length; at += 1) {
+      if (text[at] === '\\' && family === doubleQuotes) at += 1;
+      else if (closers.includes(text[at] ?? ' ')) return at;
+    }
+    return -1;
+  };
+  const own = straight ? find(quote) : -1;
+  return own >= 0 ? own : find(family);
 }
 
 /** Splits a normalised line into words; quotes may stand around a whole word or around the value after an operator. */
@@ -57,31 +66,33 @@ export function tokenise(text: string): Token[] | { message: string; at: number 
       continue;
     }
     const begin = at;
-    const head = /^(--)?([A-Za-z][\w./-]*)(!=|<=|>=|=|<|>|~)/.exec(text.slice(at));
-    at += head ? head[0].length : 0;
-    const quote = text[at];
+    // Phones write a dash for two hyphens.
+    const dash = /^(?:--|[\u2013\u2014])(?=[A-Za-z])/.exec(text.slice(at, at + 3))?.[0] ?? '';
+    const head = /^([A-Za-z][\w./-]*)(!=|<=|>=|=|<|>|~)/.exec(text.slice(at + dash.length));
+    at += head ? dash.length + head[0].length : 0;
+    const quote = text[at] ?? '';
     let value = '';
     let quoted = false;
-    if (quote === '"' || quote === "'") {
+    if (quote !== '' && (doubleQuotes.includes(quote) || singleQuotes.includes(quote))) {
       quoted = true;
-      const from = at;
-      at += 1;
-      while (at < text.length && text[at] !== quote) {
-        if (text[at] === '\\' && quote === '"' && at + 1 < text.length) at += 1;
-        value += text[at];
-        at += 1;
-      }
-      if (at >= text.length)
-        return { message: `The quote (${quote}) at character ${from + 1} is never closed.`, at: from };
-      at += 1;
+      const end = endOfQuote(text, at + 1, quote);
+      if (end < 0) return { message: `The quote (${quote}) at character ${at + 1} is never closed.`, at };
+      value = text.slice(at + 1, end);
+      if (doubleQuotes.includes(quote))
+        value = value.replace(/\\(.)/gu, (_all, next: string) => (next === 'n' ? '\n' : next));
+      at = end + 1;
     } else {
-      while (at < text.length && !/\s/.test(text[at] ?? '')) {
-        value += text[at];
-        at += 1;
-      }
+      const rest = /^\S*/.exec(text.slice(at))?.[0] ?? '';
+      value = rest;
+      at += rest.length;
     }
-    const token: Token = { text: head ? `${head[0]}${value}` : value, at: begin, quoted: quoted && !head };
-    if (head) Object.assign(token, { key: head[2] ?? '', operator: head[3] ?? '=', value });
+    const spelt = dash === '' ? '' : '--';
+    const token: Token = {
+      text: head ? `${spelt}${head[0]}${value}` : spelt === '' ? value : `--${value.slice(dash.length)}`,
+      at: begin,
+      quoted: quoted && !head,
+    };
+    if (head) Object.assign(token, { key: head[1] ?? '', operator: head[2] ?? '=', value });
     found.push(token);
   }
   return found;
@@ -117,19 +128,21 @@ const listing = new Set(['get', 'list', 'show', 'all']);
 
 function findCommand(words: string[], registry: Registry): { command: Command; used: number } | undefined {
   const [first = '', second = ''] = words;
+  const swapped = second === '' ? undefined : registry.find(`${second} ${first}`);
   for (let size = Math.min(3, words.length); size >= 1; size -= 1) {
     const command = registry.find(words.slice(0, size).join(' '));
-    if (command && !(size === 1 && command.name === second)) {
-      // "list clusters" and "get clusters": the plural says it all.
-      return { command, used: size };
-    }
+    if (!command) continue;
+    // "cancel job k3" is "job cancel k3", and "ls clusters" says one thing twice.
+    if (size === 1 && swapped) return { command: swapped, used: 2 };
+    return { command, used: size === 1 && command.name === second && first !== second ? 2 : size };
   }
-  if (second) {
-    const swapped = registry.find(`${second} ${first}`);
-    if (swapped) return { command: swapped, used: 2 };
-    const plural = listing.has(first) ? registry.find(second) : undefined;
-    if (plural) return { command: plural, used: 2 };
-  }
+  if (swapped) return { command: swapped, used: 2 };
+  // "list clusters" and "get clusters": the plural says it all.
+  const plural = listing.has(first) ? registry.find(second) : undefined;
+  if (plural) return { command: plural, used: 2 };
+  const phrases = registry.all.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+  // "get job k3": a noun that the verb does not go with is no value of another command.
+  if (phrases.some((phrase) => phrase.includes(' ') && phrase.split(' ')[0] === second)) return undefined;
   const byVerb = registry.all.filter(({ name, aliases = [] }) =>
     [name, ...aliases].some((phrase) => phrase.split(' ')[1] === first),
   );
@@ -174,7 +187,7 @@ function readArguments(command: Command, tokens: Token[], line: string): Argumen
   const known = Object.keys(command.args.shape);
   const keyOf = (typed: string) => known.find((key) => key.toLowerCase() === typed.toLowerCase()) ?? typed;
   const set = (key: string, value: string, at: number): { message: string; at: number } | null => {
-    if (values[key] !== undefined) return { message: `${key} is given twice.`, at };
+    if (Object.hasOwn(values, key)) return { message: `${key} is given twice.`, at };
     values[key] = value;
     return null;
   };
@@ -185,7 +198,8 @@ function readArguments(command: Command, tokens: Token[], line: string): Argumen
     if (token.key !== undefined) {
       const key = keyOf(token.key);
       if (command.selectors && (token.operator !== '=' || !known.includes(key))) {
-        conditions.push(`${token.key}${token.operator}${token.value}`);
+        const value = token.value ?? '';
+        conditions.push(`${token.key}${token.operator}${/\s/.test(value) ? quoteValue(value) : value}`);
       } else if (token.operator !== '=') {
         wrong = {
           message: `${command.name} takes no conditions such as ${token.text}; write ${token.key}=…`,
@@ -209,7 +223,12 @@ function readArguments(command: Command, tokens: Token[], line: string): Argumen
       const word = token.quoted ? undefined : command.words?.[token.text.toLowerCase()];
       const next = tokens[index + 1];
       if (word !== undefined && next !== undefined) {
-        if (token.text.toLowerCase() === 'because') {
+        if (token.text.toLowerCase() !== 'because' && next.key !== undefined) {
+          wrong = {
+            message: `After "${token.text}" a value is missing: there is ${next.text.slice(0, 60)}.`,
+            at: next.at,
+          };
+        } else if (token.text.toLowerCase() === 'because') {
           const rest = tokens.length === index + 2 && next.quoted ? next.text : line.slice(next.at);
           wrong = set(word, rest, token.at);
           index = tokens.length;
@@ -218,13 +237,16 @@ function readArguments(command: Command, tokens: Token[], line: string): Argumen
           index += 1;
         }
       } else {
-        const key = command.positional.find((each) => values[each] === undefined);
+        const key = command.positional.find((each) => !Object.hasOwn(values, each));
         if (key === undefined) {
           wrong = {
             message: `I do not know what "${token.text.slice(0, 60)}" is for in ${command.name}.`,
             at: token.at,
           };
-        } else wrong = set(key, command.name === 'help' ? line.slice(token.at) : token.text, token.at);
+        } else {
+          const topic = command.name === 'help' && !token.quoted;
+          wrong = set(key, topic ? line.slice(token.at) : token.text, token.at);
+        }
         if (command.name === 'help') index = tokens.length;
       }
     }

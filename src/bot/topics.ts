@@ -67,7 +67,8 @@ export function topicsOf(parts: TopicParts, chat: Place['chat'], workspace: stri
   });
   for (const approval of approvals.items) topics.push(...approvalTopics(parts, approval.id, chat, workspace));
   const open = cache.query('message', org, {
-    where: (message) => !message.closed && within(message.place, chat, workspace),
+    // Files are no topics: they are only taken away again.
+    where: (message) => !message.closed && message.about.kind !== 'file' && within(message.place, chat, workspace),
     limit: 100_000,
   });
   const known = new Set(topics.map(({ id }) => id));
