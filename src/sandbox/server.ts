@@ -66,7 +66,10 @@ function advertised(option: string | undefined, host: string, port: number): { u
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { dataDir, host = '127.0.0.1', speed = 1 } = options;
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const db = new SandboxDatabase(join(dataDir, 'sandbox.db'));
+  const file = join(dataDir, 'sandbox.db');
+  // It holds the administrators' tokens; SQLite gives its journal the same mode.
+  writeFileSync(file, '', { flag: 'a', mode: 0o600 });
+  const db = new SandboxDatabase(file);
   const tokenFile = join(dataDir, 'token');
   const token = openToken(tokenFile, options.token);
   const names = options.advertise === undefined ? [] : [advertised(options.advertise, host, 0).host];
