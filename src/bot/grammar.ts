@@ -220,7 +220,8 @@ function readArguments(command: Command, tokens: Token[], line: string): Argumen
       else wrong = set(key, takes ? next.text : 'true', token.at);
       if (takes) index += 1;
     } else {
-      const word = token.quoted ? undefined : command.words?.[token.text.toLowerCase()];
+      const small = new Map(token.quoted ? [] : Object.entries(command.words ?? {}));
+      const word = small.get(token.text.toLowerCase());
       const next = tokens[index + 1];
       if (word !== undefined && next !== undefined) {
         if (token.text.toLowerCase() !== 'because' && next.key !== undefined) {

@@ -87,6 +87,7 @@ describe('what people type', () => {
     ['deny k3 because it is full', is('deny', { job: 'k3', reason: 'it is full' })],
     ['deny k3 because "it is full"', is('deny', { job: 'k3', reason: 'it is full' })],
     ['deny k3 because page=2 is full', is('deny', { job: 'k3', reason: 'page=2 is full' })],
+    ['cluster create constructor', create({ name: 'constructor' })],
     ["deny k3 because it isn't on the plan", is('deny', { job: 'k3', reason: "it isn't on the plan" })],
     ['cluster edit dev-1 labels="team=data', 'problem'],
     ['cluster edit dev-1 labels=\u201cteam=data', 'problem'],
