@@ -18,6 +18,16 @@ type Reply = {
   on(event: 'close', listener: () => void): unknown;
 };
 
+/** The text of a part of a path; what is no proper encoding stays as it is, and so names nothing. */
+export function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (error) {
+    if (error instanceof URIError) return part;
+    throw error;
+  }
+}
+
 /** One request and its answer, the same over HTTP/1.1 and HTTP/2. */
 export class Exchange {
   readonly method: string;
@@ -36,7 +46,8 @@ export class Exchange {
     this.#request = request;
     this.#reply = response as Reply;
     this.method = request.method ?? 'GET';
-    this.url = new URL(request.url ?? '/', 'https://sandbox.invalid');
+    // A target that is no path, such as `*`, is somewhere where nothing is.
+    this.url = URL.parse(`https://sandbox.invalid${request.url ?? '/'}`) ?? new URL('https://sandbox.invalid/invalid');
     this.headers = request.headers;
     this.#cut = () => {
       if ('stream' in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);

@@ -1,4 +1,4 @@
-import type { Exchange } from './exchange.ts';
+import { decoded, type Exchange } from './exchange.ts';
 import { isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt } from './json.ts';
 import { ADMIN, allowed, CONTROLLER, refusal, sameSecret, type User, userOfToken, type Wish } from './kube-access.ts';
 import { discovery, openapi } from './kube-discovery.ts';
@@ -44,7 +44,7 @@ function targetOf(path: string): Target | undefined {
   const parts = path
     .split('/')
     .filter((part) => part !== '')
-    .map(decodeURIComponent);
+    .map(decoded);
   const root = parts.shift();
   const group = root === 'api' ? '' : parts.shift();
   const version = parts.shift();

@@ -90,6 +90,11 @@ export class Objects {
       );
     }
     if (!isObject(object.metadata)) object.metadata = {};
+    for (const member of ['name', 'generateName', 'namespace']) {
+      const value = object.metadata[member];
+      if (value === null) delete object.metadata[member];
+      else if (value !== undefined && typeof value !== 'string') throw badRequest(`metadata.${member} must be a text`);
+    }
     const given = object.metadata.namespace;
     if (resource.namespaced) {
       if (given !== undefined && given !== '' && given !== namespace) {

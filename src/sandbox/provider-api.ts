@@ -6,7 +6,7 @@ import type { SandboxClock } from './clock.ts';
 import type { Cloud } from './cloud.ts';
 import { badField, CloudError } from './cloud-rules.ts';
 import type { SandboxDatabase } from './database.ts';
-import { BodyTooLarge, type Exchange } from './exchange.ts';
+import { BodyTooLarge, decoded, type Exchange } from './exchange.ts';
 import { FAULTS, type Faults } from './faults.ts';
 import { type Json, type JsonObject, textAt } from './json.ts';
 import { sameSecret } from './kube-access.ts';
@@ -151,7 +151,7 @@ export class ProviderApi {
     }
     if (found === undefined)
       throw new CloudError(405, 'method_not_allowed', `${exchange.method} is not for ${exchange.path}.`);
-    const name = decodeURIComponent(found.path.exec(exchange.path)?.[1] ?? '');
+    const name = decoded(found.path.exec(exchange.path)?.[1] ?? '');
     await found.run({ exchange, name, kind: found.kind });
   }
 

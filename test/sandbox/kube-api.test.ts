@@ -263,7 +263,13 @@ describe('writing', () => {
     expect(
       (await raw.call('POST', '/api/v1/namespaces/nowhere/configmaps', { body: { metadata: { name: 'x' } } })).status,
     ).toBe(404);
-    expect((await raw.call('POST', MAPS, { body: '{' })).status).toBe(400);
+    for (const body of ['{', '[]', '7', '{"metadata":{"name":5}}', '{"metadata":{"name":["x"]}}']) {
+      expect([body, (await raw.call('POST', MAPS, { body })).status]).toEqual([body, 400]);
+    }
+    const protobuf = { 'content-type': 'application/vnd.kubernetes.protobuf' };
+    for (const body of ['', 'k8s', 'k8s\u0000\n\u00ff', 'not at all']) {
+      expect([body, (await raw.call('POST', MAPS, { body, headers: protobuf })).status]).toEqual([body, 400]);
+    }
     const unchanged = await patch(`${MAPS}/versions`, 'merge-patch+json', {});
     expect(unchanged.body.data).toEqual({ a: '2' });
     const { body: again } = await patch(`${MAPS}/versions`, 'merge-patch+json', { data: { a: '2' } });

@@ -1,3 +1,4 @@
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ended, runningCluster, type SandboxChild, startChild, temporaryDirectory, until, wish } from './sandbox.ts';
 
@@ -72,6 +73,18 @@ describe('refusals', () => {
     expect((await call('PUT', '/v1/clusters')).status).toBe(405);
     expect((await call('GET', '/v1/operations/op-none')).body.error.code).toBe('not_found');
   });
+});
+
+test('targets that are no paths, and requests that are no HTTP, end nothing but themselves', async () => {
+  const { port } = new URL(sandbox.url);
+  for (const line of ['GET // HTTP/1.1', 'OPTIONS * HTTP/1.1', 'GET /v1/clusters/%zz HTTP/1.1', 'nonsense']) {
+    const socket = connect({ port: Number(port), host: '127.0.0.1', ca: sandbox.ca });
+    socket.write(`${line}\r\nHost: x\r\nAuthorization: Bearer ${sandbox.token}\r\nConnection: close\r\n\r\n`);
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk);
+    expect(Buffer.concat(chunks).toString()).toMatch(/^HTTP\/1\.1 40\d /);
+  }
+  expect((await call('GET', '/v1/account')).status).toBe(200);
 });
 
 describe('the life of a cluster', () => {
