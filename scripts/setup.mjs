@@ -1,7 +1,7 @@
 // Installs the dependencies when they are missing or older than the lock file; otherwise does nothing.
 // Plain JavaScript without imports of ours: it must run on any Node >= 20 before anything is installed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, statSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -22,4 +22,7 @@ if (!existsSync(runtime) || age(installed) < wanted) {
     console.error('npm install failed; its messages are above. Fix what they name and run the command again.');
     process.exit(done.status ?? 1);
   }
+  // npm leaves the file alone when nothing changed; without this the next start would install again.
+  const now = new Date();
+  if (existsSync(installed)) utimesSync(installed, now, now);
 }

@@ -4,7 +4,6 @@
  * and after an unknown answer the message is looked for before it is posted again.
  */
 
-import type { Card } from '../core/card.ts';
 import { createClaim } from '../core/claim.ts';
 import { asFault, backoffMs, Fault } from '../core/errors.ts';
 import { hashOf } from '../core/plan.ts';
@@ -321,9 +320,4 @@ function newMessage(parts: NotifierParts, topic: Topic, place: Place, now: numbe
     attempts: 0,
     createdAt: now,
   };
-}
-
-/** Says one thing in a place, outside of any topic. */
-export async function say(port: ChatPort, place: Place, card: Card, newId: NewId): Promise<void> {
-  await port.post(place, card, newId(16));
 }

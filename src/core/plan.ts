@@ -4,6 +4,7 @@ import { approvalFor, type Caller } from './policy.ts';
 import type { Engine, Options, Price } from './ports/engine.ts';
 import type { Cluster, Plan, Provisioner } from './records.ts';
 import { formatMoney, hoursPerMonth } from './units.ts';
+import { count } from './words.ts';
 
 /** A short hash of any plain value; keys are sorted, so that equal values give equal hashes. */
 export function hashOf(value: unknown): string {
@@ -22,9 +23,9 @@ function canonical(value: unknown): string {
   return JSON.stringify(value) ?? 'null';
 }
 
-/** "$0.20 an hour, about $146 a month", or why it is not known. */
+/** "$0.20 an hour, about $146 a month", or what is said instead. */
 export function costText(plan: Pick<Plan, 'cost' | 'costNote'>): string {
-  if (!plan.cost) return `Unknown${plan.costNote ? `: ${plan.costNote}` : ''}`;
+  if (!plan.cost) return plan.costNote ?? 'Unknown.';
   const { perHour, perMonth, currency } = plan.cost;
   return `${formatMoney(perHour, currency)} an hour, about ${formatMoney(perMonth, currency)} a month`;
 }
@@ -111,7 +112,7 @@ export function planDelete(
   if (health) {
     facts.push({
       label: 'What dies',
-      value: `${health.nodes} nodes, ${health.deployments} deployments, ${health.pods} pods, and everything stored in it`,
+      value: `${count(health.nodes, 'node')}, ${count(health.deployments, 'deployment')}, ${count(health.pods, 'pod')}, and everything stored in it`,
     });
   } else {
     facts.push({ label: 'What dies', value: 'Everything in it. KQueen has not seen what that is.' });
@@ -121,7 +122,7 @@ export function planDelete(
     facts,
     disturbs: 'Everybody who uses it. It cannot be undone.',
     cost: null,
-    costNote: 'deleting ends its cost',
+    costNote: 'It ends with the cluster.',
     approval,
   };
   if (engine?.notice) plan.notice = engine.notice;

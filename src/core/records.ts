@@ -110,7 +110,7 @@ export const Plan = z.object({
   cost: z
     .object({ perHour: z.number(), perMonth: z.number(), currency: z.string(), excludes: z.array(z.string()) })
     .nullable(),
-  /** Why the cost is not known, when it is not. */
+  /** Said instead of a cost: why it is not known, or that there is none to know. */
   costNote: z.string().optional(),
   approval: z.object({ needed: z.boolean(), role: z.enum(['admin', 'superadmin']), why: z.string() }),
   notice: z.string().optional(),

@@ -103,17 +103,31 @@ export function textOf(value: unknown): string {
   return String(value);
 }
 
-/** Reads `a=1,b=2` (commas or new lines); null when a piece has no `=`. */
+/** Reads `a=1,b=2` (commas or new lines); null when a piece has no `=` or a key is given twice. */
 export function parsePairs(text: string): Record<string, string> | null {
-  const pairs: Record<string, string> = {};
+  const pairs = new Map<string, string>();
   for (const piece of text.split(/[,\n]/).map((each) => each.trim())) {
     if (!piece) continue;
     const at = piece.indexOf('=');
-    if (at < 1) return null;
-    pairs[piece.slice(0, at).trim()] = piece.slice(at + 1).trim();
+    const key = piece.slice(0, at).trim();
+    if (at < 1 || key === '' || pairs.has(key)) return null;
+    pairs.set(key, piece.slice(at + 1).trim());
   }
-  return pairs;
+  return Object.fromEntries(pairs);
 }
+
+/** Labels as Kubernetes and the large clouds take them; few enough that a command with all of them still fits a button. */
+export const labelsSchema = z
+  .record(z.string(), z.string())
+  .refine((labels) => Object.keys(labels).length <= 10, 'Use at most ten labels.')
+  .refine(
+    (labels) => Object.keys(labels).every((key) => /^[a-z0-9]([\w./-]{0,61}[a-z0-9])?$/i.test(key)),
+    "A label's key has at most 63 letters, digits, dashes, dots and slashes.",
+  )
+  .refine(
+    (labels) => Object.values(labels).every((value) => /^([a-z0-9]([\w.-]{0,61}[a-z0-9])?)?$/i.test(value)),
+    "A label's value has at most 63 letters, digits, dashes, dots and underscores.",
+  );
 
 /**
  * Reads what a person typed (all text) by a schema: numbers, toggles and labels are converted, empty means absent, and unknown keys are

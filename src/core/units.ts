@@ -34,6 +34,8 @@ export function formatDuration(ms: number): string {
 /** `$0.20`, `$146`, `$1,240`: two digits below 100, whole above. Currency is an ISO 4217 code. */
 export function formatMoney(amount: number, currency = 'USD'): string {
   const digits = Math.abs(amount) < 100 ? 2 : 0;
+  // A provider may count in something that is no currency of ISO 4217's form.
+  if (!/^[A-Za-z]{3}$/.test(currency)) return `${amount.toFixed(digits)} ${currency}`.trim();
   return new Intl.NumberFormat('en-US', {
     style: 'currency',
     currency,
@@ -88,6 +90,11 @@ export function formatBytes(bytes: number): string {
   let value = bytes;
   let index = 0;
   while (value >= 1024 && index < units.length - 1) {
+    value /= 1024;
+    index += 1;
+  }
+  // What rounds up to the next unit is written in it: 1 MiB, not 1024 KiB.
+  if (Math.round(value) >= 1024 && index < units.length - 1) {
     value /= 1024;
     index += 1;
   }

@@ -8,7 +8,7 @@ import { purposes } from '../policy.ts';
 import type { Engine, Options } from '../ports/engine.ts';
 import type { Change } from '../ports/store.ts';
 import type { Approval, Cluster, Plan, Provisioner } from '../records.ts';
-import { field, fieldsOf, type Problem, readValues, secretKeys } from '../schema.ts';
+import { field, fieldsOf, labelsSchema, type Problem, readValues, secretKeys } from '../schema.ts';
 import { planParts } from '../views/plan.ts';
 import { jobName } from '../words.ts';
 import { findProvisioner, nameField, newJob, repeatAnswer, toCaller } from './common.ts';
@@ -26,7 +26,7 @@ const args = z.object({
     help: 'Production clusters have stricter rules.',
     order: 90,
   }),
-  labels: field(z.record(z.string(), z.string()).optional(), {
+  labels: field(labelsSchema.optional(), {
     label: 'Labels',
     help: 'key=value pairs, separated by commas.',
     example: 'team=data',

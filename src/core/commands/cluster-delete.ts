@@ -5,7 +5,6 @@ import { planDelete } from '../plan.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import type { Approval, Job, Plan } from '../records.ts';
 import { field } from '../schema.ts';
-import { planParts } from '../views/plan.ts';
 import { jobName } from '../words.ts';
 import { undoRequest, withdrawApproval } from './approve.ts';
 import {
@@ -66,21 +65,15 @@ export const clusterDelete: Command = {
 
 function confirm(context: Context, plan: Plan, name: string, open: Job | undefined, typed: string | undefined): Answer {
   const text = `${plan.disturbs}${open ? ' It is being created now; deleting cancels that.' : ''}`;
-  const facts = plan.facts.map(({ label, value }) => `${label}: ${value}.`).join(' ');
-  const why = plan.approval.needed ? ` Approval is needed: ${plan.approval.why}.` : '';
+  const facts = plan.facts.map(({ label, value }) => `*${label}*: ${value}`);
+  const why = plan.approval.needed ? [`*Approval* is needed: ${plan.approval.why}.`] : [];
   return confirmByName(
     context,
     {
-      card: {
-        title: `${plan.title}?`,
-        tone: 'warn',
-        text: `${plan.title}? ${text}`,
-        parts: [{ part: 'text', text }, ...planParts(plan)],
-        buttons: [],
-      },
+      title: `${plan.title}?`,
       command: `cluster delete ${name}`,
       submit: 'Delete it',
-      intro: `${text} ${facts}${why}`,
+      intro: [text, ...facts, ...why].join('\n'),
       name,
       to: 'delete',
       nothing: 'Nothing was deleted.',

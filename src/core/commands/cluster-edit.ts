@@ -5,7 +5,7 @@ import { Fault } from '../errors.ts';
 import { hashOf } from '../plan.ts';
 import { purposes } from '../policy.ts';
 import type { Cluster } from '../records.ts';
-import { field, parsePairs } from '../schema.ts';
+import { field, labelsSchema, parsePairs } from '../schema.ts';
 import { clusterField, demand, findCluster, movedFault, repeatAnswer, toCaller, toPlace } from './common.ts';
 
 /** Changes what KQueen knows of a cluster: purpose, labels, owner. Its machines are not touched. */
@@ -20,7 +20,7 @@ export const clusterEdit: Command = {
   args: z.object({
     cluster: clusterField,
     purpose: field(z.enum(purposes).optional(), { label: 'Purpose', order: 2 }),
-    labels: field(z.record(z.string(), z.string()).optional(), {
+    labels: field(labelsSchema.optional(), {
       label: 'Labels',
       help: 'key=value pairs, separated by commas; they replace the ones there are.',
       example: 'team=data',

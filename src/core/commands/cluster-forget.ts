@@ -28,9 +28,8 @@ export const clusterForget: Command = {
     const there = `${cluster.provisionerName}, where it is named ${cluster.externalName}${cluster.externalId ? ` (${cluster.externalId})` : ''}`;
     if (values.confirm !== cluster.name) {
       const intro = `KQueen will forget ${cluster.name}. It is not deleted: look at ${there}, because what runs there goes on costing money.`;
-      const card = plainCard(`Forget ${cluster.name}?`, intro, 'warn');
       const asked = {
-        card,
+        title: `Forget ${cluster.name}?`,
         command: `cluster forget ${cluster.name}`,
         submit: 'Forget it',
         intro,

@@ -79,14 +79,14 @@ export async function findProvisioner(context: Context, name: string): Promise<S
  */
 export function confirmByName(
   context: Context,
-  asked: { card: Card; command: string; submit: string; intro: string; name: string; to: string; nothing: string },
+  asked: { title: string; command: string; submit: string; intro: string; name: string; to: string; nothing: string },
   typed: string | undefined,
 ): Answer {
   const { name, to } = asked;
   const message = `That is not its name. ${asked.nothing} Type ${name} to ${to} it.`;
   if (typed !== undefined && context.source !== 'form') throw new Fault('bad-input', message, { field: 'confirm' });
   const form: Form = {
-    title: asked.card.title.slice(0, 60),
+    title: asked.title.slice(0, 60),
     command: asked.command,
     submit: asked.submit,
     intro: asked.intro,
@@ -102,7 +102,7 @@ export function confirmByName(
     ],
     private: false,
   };
-  if (typed === undefined) return { audience: 'caller', card: asked.card, form };
+  if (typed === undefined) return { audience: 'caller', form };
   return { audience: 'caller', form, problems: [{ field: 'confirm', message }] };
 }
 

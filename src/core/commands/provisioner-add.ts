@@ -216,9 +216,8 @@ export const provisionerRemove: Command = {
     }
     if (values.confirm !== record.name) {
       const intro = `KQueen forgets ${record.name} and its credentials. Nothing is changed at the provider.`;
-      const card = plainCard(`Remove provisioner ${record.name}?`, intro, 'warn');
       const asked = {
-        card,
+        title: `Remove provisioner ${record.name}?`,
         command: `provisioner remove ${record.name}`,
         submit: 'Remove it',
         intro,

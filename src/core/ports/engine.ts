@@ -82,7 +82,7 @@ export interface Choice {
   note?: string;
 }
 
-/** Live choices by field name of the cluster schema; a field that is missing here has none. */
+/** Live choices by field name of the cluster schema, the one to offer first; a field that is missing here has none. */
 export interface Options {
   choices: Record<string, Choice[]>;
   /** The provider's answer that `price` works on; opaque to the core, plain JSON. */

@@ -261,11 +261,14 @@ function choicesOf(catalog: CatalogAnswer): Record<string, Choice[]> {
   const money = new Intl.NumberFormat('en-US', { style: 'currency', currency: catalog.currency });
   return {
     region: catalog.regions.map((region) => ({ value: region.name, label: oneLine(region.title) })),
-    version: catalog.versions.map((version) => {
-      const choice: Choice = { value: version.version, label: version.version };
-      if (version.status !== 'supported') choice.note = oneLine(version.status);
-      return choice;
-    }),
+    // What is supported comes first: the first choice is what a form offers.
+    version: catalog.versions
+      .toSorted((a, b) => Number(b.status === 'supported') - Number(a.status === 'supported'))
+      .map((version) => {
+        const choice: Choice = { value: version.version, label: version.version };
+        if (version.status !== 'supported') choice.note = oneLine(version.status);
+        return choice;
+      }),
     size: catalog.sizes.map((size) => ({
       value: size.name,
       label: oneLine(size.title),

@@ -19,13 +19,10 @@ import type { Channel, Delivery, Json, Message, SlackOptions, StoredFile, View }
 import { serve } from './web-api.ts';
 import type { Change } from './world.ts';
 
-export { APP_ID, BOT_ID, BOT_USER } from './core.ts';
+export { BOT_USER } from './core.ts';
 export { encoded, signature, signedHeaders } from './dispatch.ts';
-export type { Fault } from './faults.ts';
-export type { FieldValue } from './fields.ts';
-export type { CommandOutcome, SubmitOutcome } from './person.ts';
 export { Person } from './person.ts';
-export { buttonTexts, type Wanted, words } from './screen.ts';
+export { words } from './screen.ts';
 export type * from './types.ts';
 
 /** A running loopback Slack. */

@@ -8,15 +8,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
-import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import type WebSocket from 'ws';
+import ws, { type WebSocket } from 'ws';
 import { APP_ID, type Core } from './core.ts';
 import { isObject, parsed, textOf } from './json.ts';
 import type { Delivery, Json } from './types.ts';
 
 // The installed type package describes the CommonJS shape of ws (`Server` on the class), which its ES module does not have.
-const ws: typeof WebSocket = createRequire(import.meta.url)('ws');
 
 export const ACK_MS = 3_000;
 const CONNECTIONS_MAX = 10;
