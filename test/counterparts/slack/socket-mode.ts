@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import ws, { type WebSocket } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { APP_ID, type Core } from './core.ts';
 import { isObject, parsed, textOf } from './json.ts';
 import type { Delivery, Json } from './types.ts';
@@ -28,7 +28,7 @@ interface Pending {
 
 export class SocketMode {
   readonly #core: Core;
-  readonly #server: WebSocket.Server;
+  readonly #server: WebSocketServer;
   readonly #links: WebSocket[] = [];
   readonly #pending = new Map<string, Pending>();
   readonly #settled = new Set<string>();
@@ -37,7 +37,7 @@ export class SocketMode {
 
   constructor(core: Core, http: Server) {
     this.#core = core;
-    this.#server = new ws.Server({ noServer: true });
+    this.#server = new WebSocketServer({ noServer: true });
     http.on('upgrade', (request, socket, head) => {
       const url = new URL(request.url ?? '/', 'http://127.0.0.1');
       if (url.pathname !== '/link/' || !core.tickets.delete(url.searchParams.get('ticket') ?? '')) {
