@@ -99,7 +99,12 @@ export interface Playground {
 }
 
 /** Starts Microsoft's Agents Playground in front of the bot; null when the package is not installed (production installations leave it out). */
-export async function startPlayground(options: { botUrl: string; port: number; log: Log }): Promise<Playground | null> {
+export async function startPlayground(options: {
+  botUrl: string;
+  port: number;
+  dataDir: string;
+  log: Log;
+}): Promise<Playground | null> {
   const { log, port } = options;
   let entry: string;
   try {
@@ -122,6 +127,8 @@ export async function startPlayground(options: { botUrl: string; port: number; l
       '--disable-telemetry',
     ],
     {
+      // It leaves files of its own in the folder it runs in.
+      cwd: options.dataDir,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', BROWSER: 'none' },
     },

@@ -57,7 +57,7 @@ async function runLocal(config: Config, log: Log, onTerminal: boolean): Promise<
   const botUrl = `http://127.0.0.1:${kqueen.port}`;
   let playground: Playground | null = null;
   try {
-    playground = await startPlayground({ botUrl, port: kqueen.port + 1, log });
+    playground = await startPlayground({ botUrl, port: kqueen.port + 1, dataDir: config.dataDir, log });
     console.log(welcome(playground, onTerminal ? null : { botUrl, localToken }));
     const typing = lines?.read((line) => kqueen.terminal?.say('admin', line) ?? Promise.resolve());
     await stopped(kqueen, log, typing);

@@ -235,12 +235,21 @@ function reapOnExit(): void {
 }
 
 /** Starts any program so that it dies with this process; the pid is the program's own. stdio as in node:child_process. */
-export function spawnReaped(program: string, args: string[], env: NodeJS.ProcessEnv = process.env): ChildProcess {
+export function spawnReaped(
+  program: string,
+  args: string[],
+  env: NodeJS.ProcessEnv = process.env,
+  cwd: string = process.cwd(),
+): ChildProcess {
   reapOnExit();
   const wrapped = process.platform === 'linux' && isExecutable('/usr/bin/setpriv');
   const child = wrapped
-    ? spawn('/usr/bin/setpriv', ['--pdeathsig', 'KILL', program, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
-    : spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+    ? spawn('/usr/bin/setpriv', ['--pdeathsig', 'KILL', program, ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env,
+        cwd,
+      })
+    : spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env, cwd });
   running.add(child);
   child.once('exit', () => running.delete(child));
   return child;

@@ -14,8 +14,6 @@ import { APP_ID, type Core } from './core.ts';
 import { isObject, parsed, textOf } from './json.ts';
 import type { Delivery, Json } from './types.ts';
 
-// The installed type package describes the CommonJS shape of ws (`Server` on the class), which its ES module does not have.
-
 export const ACK_MS = 3_000;
 const CONNECTIONS_MAX = 10;
 /** Slack keeps a connection for a while after `refresh_requested`. */

@@ -70,6 +70,7 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
     process.execPath,
     [cli, 'start', '-e', options.botUrl, '-c', 'msteams', '-p', String(port), '--disable-telemetry'],
     { ...process.env, BROWSER: 'none' },
+    folder,
   );
   let log = '';
   const keep = (chunk: Buffer) => {
