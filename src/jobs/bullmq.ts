@@ -98,13 +98,16 @@ export function createBullmqQueue(options: BullmqOptions): Queue {
 
   return {
     async add(tick, at) {
+      const delay = Math.max(0, at - clock.now());
       await quickly((ready) =>
         ready.add(
           'tick',
           { org: tick.org, job: tick.job, tick: tick.tick },
           {
             jobId: tickId(tick),
-            delay: Math.max(0, at - clock.now()),
+            delay,
+            // Ticks that were put off come after those that are wanted at once, so that a job begins soon however many are under way.
+            ...(delay > 0 ? { priority: 1 } : {}),
             attempts: 1,
             // A kept id would block the same tick for ever.
             removeOnComplete: true,
@@ -138,8 +141,12 @@ export function createBullmqQueue(options: BullmqOptions): Queue {
     },
 
     async depth() {
-      const counts = await quickly((ready) => ready.getJobCounts('waiting', 'delayed', 'active'));
-      return { waiting: counts.waiting ?? 0, delayed: counts.delayed ?? 0, active: counts.active ?? 0 };
+      const counts = await quickly((ready) => ready.getJobCounts('waiting', 'prioritized', 'delayed', 'active'));
+      return {
+        waiting: (counts.waiting ?? 0) + (counts.prioritized ?? 0),
+        delayed: counts.delayed ?? 0,
+        active: counts.active ?? 0,
+      };
     },
 
     async ready() {

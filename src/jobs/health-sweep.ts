@@ -7,7 +7,7 @@ import type { Log } from '../core/ports/log.ts';
 import type { Cache, Sealer, Store, Stored } from '../core/ports/store.ts';
 import type { Cluster } from '../core/records.ts';
 import { bounded } from './bounded.ts';
-import { clientOf, kubeconfigSecret, sealedParams } from './connect.ts';
+import { clientOf, kubeconfigSecret, openProvisioners } from './connect.ts';
 import { listAll, orgsOf } from './listing.ts';
 import { targetOf } from './look.ts';
 import { type JobMeters, noMeters } from './meters.ts';
@@ -63,6 +63,7 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
   const limits = { ...sweepLimits, ...parts.limits };
   const meters = parts.meters ?? noMeters;
   const random = parts.random ?? Math.random;
+  const provisioners = openProvisioners(store, clock);
   const missing = new Set<string>();
   let sweeps = 0;
 
@@ -132,11 +133,10 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
   }
 
   async function observe(cluster: Cluster): Promise<Observation> {
-    const found = await store.get({ kind: 'provisioner', org: cluster.org, id: cluster.provisioner });
+    const found = await provisioners.read(cluster.org, cluster.provisioner);
     if (!found) throw new Fault('not-found', `Provisioner ${cluster.provisionerName} does not exist any more.`);
-    const sealed = await sealedParams(store, found.record);
     return bounded(clock, { ms: limits.clusterMs, who: 'The provider' }, async (call) => {
-      const client = await clientOf(parts, found.record, sealed);
+      const client = await clientOf(parts, found.record, found.sealed);
       return client.observe(targetOf(cluster), call);
     });
   }

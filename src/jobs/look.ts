@@ -6,22 +6,23 @@ import type { Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Cluster, Job } from '../core/records.ts';
 import { bounded } from './bounded.ts';
-import { type ConnectParts, clientOf, sealedParams } from './connect.ts';
+import { type ConnectParts, clientOf, type Provisioners } from './connect.ts';
 
 export interface LookParts extends ConnectParts {
   kube: Kube;
   clock: Clock;
   newId: NewId;
   log: Log;
+  provisioners: Provisioners;
   limits: { observeMs: number; actMs: number; probeMs: number };
 }
 
-/** Everything a tick can see of its cluster. Writes nothing; throws only when the store does not answer. */
+/** Everything a tick can see of its cluster, and the client that it was seen through. Writes nothing; throws only when the store does not answer. */
 export async function lookAt(
   parts: LookParts,
   kind: JobKind,
   base: { job: Job; cluster: Cluster; jitter: number },
-): Promise<Look> {
+): Promise<{ look: Look; client: EngineClient | Fault }> {
   const { clock, limits } = parts;
   const target = targetOf(base.cluster, base.job.operation);
   const client = await connected(parts, base.job, base.cluster);
@@ -32,7 +33,7 @@ export async function lookAt(
           bounded(clock, { ms: limits.observeMs, who: 'The provider' }, (call) => client.observe(target, call)),
         );
   const look: Look = { ...base, seen, now: clock.now() };
-  if (client instanceof Fault || !kind.wantsHealth(look)) return look;
+  if (client instanceof Fault || !kind.wantsHealth(look)) return { look, client };
   look.kubeconfig = await faulty(parts, base.job, 'kubeconfig', () =>
     bounded(clock, { ms: limits.observeMs, who: 'The provider' }, (call) => client.kubeconfig(target, call)),
   );
@@ -44,14 +45,17 @@ export async function lookAt(
     if (!(health instanceof Fault)) look.health = health;
   }
   look.now = clock.now();
-  return look;
+  return { look, client };
 }
 
 /** Asks the provider for the change whose intent is saved; late callers (a process that was paused meanwhile) do not ask any more. */
-export async function actAt(parts: LookParts, look: Look, act: 'create' | 'delete'): Promise<Operation | null | Fault> {
+export async function actAt(
+  parts: LookParts,
+  client: EngineClient,
+  look: Look,
+  act: 'create' | 'delete',
+): Promise<Operation | null | Fault> {
   const { clock, limits } = parts;
-  const client = await connected(parts, look.job, look.cluster);
-  if (client instanceof Fault) return client;
   const ms = (look.job.intent?.at ?? look.now) + limits.actMs - clock.now();
   if (ms < 500) return new Fault('unreachable', 'There was not enough time left to ask the provider.');
   const target = targetOf(look.cluster, look.job.operation);
@@ -72,23 +76,21 @@ export function targetOf(cluster: Cluster, operation?: string): Target {
 async function connected(parts: LookParts, job: Job, cluster: Cluster): Promise<EngineClient | Fault> {
   const name = cluster.provisionerName;
   try {
-    const found = await parts.store.get({ kind: 'provisioner', org: cluster.org, id: cluster.provisioner });
+    const found = await parts.provisioners.read(cluster.org, cluster.provisioner);
     if (!found) {
       return new Fault('not-found', `Provisioner ${name} does not exist any more.`, {
         whose: 'admin',
         next: 'An admin adds it again, or looks after the cluster at the provider and uses cluster forget.',
       });
     }
-    if (found.record.engine !== cluster.engine) {
+    const { record, sealed } = found;
+    if (record.engine !== cluster.engine) {
       return new Fault('conflict', `Provisioner ${name} is not of the engine ${cluster.engine} any more.`, {
         whose: 'admin',
       });
     }
-    const sealed = await sealedParams(parts.store, found.record);
     return await faulty(parts, job, 'connect', () =>
-      bounded(parts.clock, { ms: parts.limits.observeMs, who: 'The provider' }, () =>
-        clientOf(parts, found.record, sealed),
-      ),
+      bounded(parts.clock, { ms: parts.limits.observeMs, who: 'The provider' }, () => clientOf(parts, record, sealed)),
     );
   } catch (thrown) {
     const fault = asFault(thrown);

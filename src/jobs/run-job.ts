@@ -23,6 +23,7 @@ import type { Queue, TickRef } from '../core/ports/queue.ts';
 import type { Change, Sealer, Store, Stored } from '../core/ports/store.ts';
 import { endedStates, type Job, type JobKindName, type Kind } from '../core/records.ts';
 import { auditChange, endChanges, type Held, heldChanges } from './changes.ts';
+import { openProvisioners } from './connect.ts';
 import { expire } from './expire.ts';
 import { actAt, type LookParts, lookAt } from './look.ts';
 import { type JobMeters, noMeters, type TickResult } from './meters.ts';
@@ -71,7 +72,7 @@ export function createRunner(parts: RunnerParts): Runner {
   const random = parts.random ?? Math.random;
   const limits = { ...defaultLimits, ...parts.limits };
   if (limits.actMs >= settleMs) throw new Fault('bad-input', `actMs must be less than ${settleMs}.`);
-  const looking: LookParts = { ...parts, limits };
+  const looking: LookParts = { ...parts, limits, provisioners: openProvisioners(store, clock) };
 
   async function runTick(tick: TickRef): Promise<void> {
     const begun = clock.now();
@@ -119,9 +120,13 @@ export function createRunner(parts: RunnerParts): Runner {
   async function run(held: Held, begun: Job): Promise<Turn> {
     const { job } = held;
     const kind = jobKinds[begun.kind];
-    const look = await lookAt(looking, kind, { job: begun, cluster: held.cluster.record, jitter: random() });
+    const { look, client } = await lookAt(looking, kind, {
+      job: begun,
+      cluster: held.cluster.record,
+      jitter: random(),
+    });
     const decision = decided(look, () => kind.decide(look));
-    if (decision.do !== 'act') return finish(held, look, decision);
+    if (decision.do !== 'act' || client instanceof Fault) return finish(held, look, decision);
 
     // The saved intent is the fence: whoever loses this compare-and-swap never asks the provider for anything.
     const changes = heldChanges(held, decision.job, decision.cluster);
@@ -132,7 +137,7 @@ export function createRunner(parts: RunnerParts): Runner {
       cluster: afterCommit(held.cluster, changes, saved.revision),
     };
     const asked = { ...look, job: decision.job, cluster: decision.cluster };
-    const outcome = await actAt(looking, asked, decision.act);
+    const outcome = await actAt(looking, client, asked, decision.act);
     return finish(after, asked, acted(kind, { ...asked, now: clock.now() }, decision.act, outcome));
   }
 
