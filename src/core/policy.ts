@@ -5,7 +5,7 @@ import type { Plan, Role } from './records.ts';
 /** Whom a policy lets pass. `owner`: the owner of the cluster, or an admin. */
 type Rule = 'member' | 'owner' | 'admin';
 
-export const policies = {
+export const policies = Object.freeze({
   'kqueen:read': 'member',
   'cluster:list': 'member',
   'cluster:get': 'member',
@@ -25,7 +25,7 @@ export const policies = {
   'job:list': 'member',
   'job:control': 'owner',
   'audit:list': 'admin',
-} as const satisfies Record<string, Rule>;
+} as const satisfies Record<string, Rule>);
 
 export type Policy = keyof typeof policies;
 

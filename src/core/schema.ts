@@ -110,7 +110,7 @@ export function parsePairs(text: string): Record<string, string> | null {
     if (!piece) continue;
     const at = piece.indexOf('=');
     const key = piece.slice(0, at).trim();
-    if (at < 1 || key === '' || pairs.has(key)) return null;
+    if (at < 1 || key === '' || key === '__proto__' || pairs.has(key)) return null;
     pairs.set(key, piece.slice(at + 1).trim());
   }
   return Object.fromEntries(pairs);

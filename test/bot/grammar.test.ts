@@ -224,7 +224,11 @@ const value = fc
 /** Values for a command: some of its keys, and for open commands some of an engine's. */
 function valuesOf(command: Command): fc.Arbitrary<Record<string, string>> {
   const keys = [...Object.keys(command.args.shape), ...(command.open ? ['region', 'size', 'nodes'] : [])];
-  return fc.record(Object.fromEntries(keys.map((key) => [key, value])), { requiredKeys: [] });
+  return fc
+    .record(Object.fromEntries(keys.map((key) => [key, fc.option(value)])))
+    .map((all) =>
+      Object.fromEntries(Object.entries(all).flatMap(([key, given]) => (given === null ? [] : [[key, given]]))),
+    );
 }
 
 describe('parse and format are each other\u2019s reverse', () => {

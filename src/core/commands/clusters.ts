@@ -102,27 +102,26 @@ type Test = (cluster: Cluster) => boolean;
 
 /** Reads `phase!=ready age>7d label.team=data`; throws a Fault that names the condition it cannot read. */
 export function readConditions(text: string, now: number): Test {
-  const tests = text
-    .split(/\s+/)
-    .filter(Boolean)
-    .map((each) => readCondition(each, now));
+  const tests = [...text.matchAll(/(?:"(?:\\.|[^"\\])*"|[^\s"]|")+/g)].map(([each]) => readCondition(each, now));
   return (cluster) => tests.every((test) => test(cluster));
 }
 
 const fields = ['name', 'phase', 'owner', 'provisioner', 'engine', 'purpose', 'version', 'age', 'nodes', 'label.<key>'];
 
 function readCondition(text: string, now: number): Test {
-  const found = /^([a-z]+(?:\.[\w./-]+)?)(!=|<=|>=|=|<|>|~)(.*)$/i.exec(text);
-  const [, key = '', operator = '', wanted = ''] = found ?? [];
+  const found = /^([a-z]+(?:\.[\w./-]+)?)(!=|<=|>=|=|<|>|~)(.*)$/is.exec(text);
+  const [, key = '', operator = '', written = ''] = found ?? [];
+  const wanted = /^".*"$/s.test(written) ? written.slice(1, -1).replace(/\\(.)/g, '$1') : written;
   const bad = (why: string) =>
     new Fault('bad-input', `I cannot read the condition ${text}: ${why}`, {
       field: 'where',
       next: `Fields: ${fields.join(', ')}.`,
     });
   if (!found) throw bad('write field, operator, value, such as phase!=ready.');
+  if (!key.startsWith('label.') && !fields.includes(key)) throw bad(`there is no field ${key}.`);
   const label = key.startsWith('label.') ? key.slice(6) : null;
   const read = (cluster: Cluster): string | number | undefined => {
-    if (label !== null) return cluster.labels[label];
+    if (label !== null) return Object.hasOwn(cluster.labels, label) ? cluster.labels[label] : undefined;
     switch (key) {
       case 'name':
         return cluster.name;
@@ -140,10 +139,8 @@ function readCondition(text: string, now: number): Test {
         return cluster.version;
       case 'nodes':
         return cluster.nodes;
-      case 'age':
-        return now - cluster.createdAt;
       default:
-        throw bad(`there is no field ${key}.`);
+        return now - cluster.createdAt;
     }
   };
   if (key === 'age') {
