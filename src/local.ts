@@ -38,6 +38,8 @@ export function openConsole(): LocalConsole {
   });
   let answer: ((line: string | null) => void) | undefined;
   let closed = false;
+  /** While a line is being answered, the prompt waits. */
+  let busy = false;
   let onLine: ((line: string) => void) | undefined;
   lines.on('line', (line) => {
     const waiting = answer;
@@ -58,7 +60,7 @@ export function openConsole(): LocalConsole {
       write(name, text) {
         if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
         process.stdout.write(`${name === adminName ? '' : `(to ${name}) `}${text}\n`);
-        if (!closed && process.stdin.isTTY) lines.prompt(true);
+        if (!closed && !busy && process.stdin.isTTY) lines.prompt(true);
       },
       async ask(_name, question, secret) {
         if (closed) return null;
@@ -76,9 +78,12 @@ export function openConsole(): LocalConsole {
       let work: Promise<unknown> = Promise.resolve();
       onLine = (line) => {
         if (/^\s*(exit|quit)\s*$/i.test(line)) return lines.close();
-        work = work
-          .then(() => (line.trim() ? say(line) : undefined))
-          .finally(() => !closed && process.stdin.isTTY && lines.prompt());
+        work = work.then(async () => {
+          busy = true;
+          if (line.trim()) await say(line);
+          busy = false;
+          if (!closed && process.stdin.isTTY) lines.prompt();
+        });
       };
       if (process.stdin.isTTY) lines.prompt();
       await ended;

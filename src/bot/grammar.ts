@@ -163,10 +163,14 @@ function unknown(clean: string, words: string[], tokens: Token[], registry: Regi
       return {
         command,
         used: verbOnly ? 1 : size,
-        score: verbOnly ? 0 : Math.min(distance(typed, phrase), distance(`${second} ${first}`, phrase) + 1),
+        // Of two words, a phrase of two words is the likelier meaning.
+        score: verbOnly
+          ? 0
+          : Math.min(distance(typed, phrase), distance(`${second} ${first}`, phrase) + 1) +
+            (size === 1 && second ? 0.5 : 0),
       };
     })
-    .filter(({ score }) => score <= 2)
+    .filter(({ score }) => score <= 2.5)
     .sort((a, b) => a.score - b.score);
   const seen = new Set<string>();
   const suggestions: { name: string; line: string }[] = [];

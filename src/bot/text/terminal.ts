@@ -1,5 +1,5 @@
 /** A chat in the terminal: any number of people of this machine, each with a conversation of their own. */
-import type { Field, Form } from '../../core/card.ts';
+import type { Card, Field, Form } from '../../core/card.ts';
 import type { ChatPort, MessageRef } from '../../core/ports/chat.ts';
 import type { NewId } from '../../core/ports/clock.ts';
 import type { Place } from '../../core/records.ts';
@@ -35,6 +35,19 @@ export function terminalPerson(name: string): string {
 export function openTerminal(options: TerminalOptions): Terminal {
   const { handle, newId, write } = options;
   const shown = new Map<string, string>();
+  /** The commands of the newest card with buttons in each conversation: their numbers press them. */
+  const pressable = new Map<string, string[]>();
+
+  function print(name: string, card: Card): void {
+    write(name, renderText(card));
+    const commands = card.buttons.flatMap(({ command }) => (command === undefined ? [] : [command]));
+    if (commands.length === 0) return;
+    pressable.set(name, commands);
+    const labels = card.buttons
+      .filter(({ command }) => command !== undefined)
+      .map(({ label }, index) => `${index + 1} ${clean(label)}`);
+    write(name, `  (short: ${labels.join(', ')})`);
+  }
 
   const port: ChatPort = {
     platform: 'terminal',
@@ -43,7 +56,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
     async post(place, card) {
       const id = newId(8);
       shown.set(id, card.text);
-      write(place.conversation, renderText(card));
+      print(place.conversation, card);
       return { conversation: place.conversation, id };
     },
     async edit(place, message, card) {
@@ -52,12 +65,9 @@ export function openTerminal(options: TerminalOptions): Terminal {
       if (shown.get(message.id) === card.text) return;
       shown.set(message.id, card.text);
       const bar = card.parts.find((part) => part.part === 'progress');
-      write(
-        place.conversation,
-        busy
-          ? clean(`[..] ${card.title}${bar ? ` (${bar.percent} %)` : ''}. ${card.text.slice(card.title.length + 2)}`)
-          : renderText(card),
-      );
+      if (!busy) return print(place.conversation, card);
+      const percent = bar ? ` (${bar.percent} %)` : '';
+      write(place.conversation, clean(`[..] ${card.title}${percent}. ${card.text.slice(card.title.length + 2)}`));
     },
     async find() {
       return null;
@@ -100,7 +110,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
       for (const { field, message } of answer.problems) write(name, `[!] ${clean(field)}: ${clean(message)}`);
       return;
     }
-    if (answer.card && !answer.receipt) write(name, renderText(answer.card));
+    if (answer.card && !answer.receipt) print(name, answer.card);
     if (!answer.form) return;
     write(name, renderFormText(answer.form));
     if (!options.ask) {
@@ -129,7 +139,13 @@ export function openTerminal(options: TerminalOptions): Terminal {
     return values;
   }
 
-  return { port, say: (name, line) => pass(name, { source: 'direct', text: line }) };
+  return {
+    port,
+    say(name, line) {
+      const pressed = /^\s*[1-9]\s*$/.test(line) ? pressable.get(name)?.[Number(line) - 1] : undefined;
+      return pass(name, pressed === undefined ? { source: 'direct', text: line } : { source: 'button', text: pressed });
+    },
+  };
 }
 
 function question(field: Field): string {
