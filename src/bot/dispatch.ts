@@ -82,6 +82,7 @@ export function createDispatch(parts: DispatchParts): Handle {
 async function answerTo(parts: DispatchParts, inbound: Inbound, correlation: string): Promise<Outbound> {
   const began = parts.clock.now();
   let name = 'unknown';
+  let about: string | undefined;
   const log = parts.log.child({ correlation });
   try {
     if (inbound.person.external !== null) {
@@ -95,7 +96,7 @@ async function answerTo(parts: DispatchParts, inbound: Inbound, correlation: str
     const secret = typedSecret(parts, text, parsed);
     if (secret) {
       // Not waited for: where the store hangs, the message with the secret must go all the same.
-      void recordRefusal(parts, inbound, 'secret', `wrote ${secret}`, '(withheld)');
+      void recordRefusal(parts, inbound, 'secret', `wrote ${secret}`, { line: '(withheld)' });
       return secretAnswer(secret, inbound.private && inbound.place.chat !== 'terminal');
     }
     if (parsed.is === 'empty') return await runLine(parts, inbound, parts.registry.find('help'), {}, correlation);
@@ -107,6 +108,7 @@ async function answerTo(parts: DispatchParts, inbound: Inbound, correlation: str
       };
     }
     name = parsed.command.name;
+    about = parsed.values[parsed.command.positional[0] ?? ''];
     const answer = await runLine(
       parts,
       inbound,
@@ -121,7 +123,8 @@ async function answerTo(parts: DispatchParts, inbound: Inbound, correlation: str
     const level = fault.kind === 'internal' ? 'error' : 'info';
     log[level]({ command: name, kind: fault.kind, detail: fault.detail }, fault.message);
     parts.onCommand?.(name, fault.kind === 'not-allowed' ? 'refused' : 'fault', parts.clock.now() - began);
-    if (fault.kind === 'not-allowed') await recordRefusal(parts, inbound, name, fault.message);
+    if (fault.kind === 'not-allowed')
+      await recordRefusal(parts, inbound, name.replaceAll(' ', '.'), fault.message, { subject: about ?? name });
     if (fault.outcomeUnknown) {
       followUp(parts, inbound, correlation);
       return unconfirmedAnswer;
@@ -151,13 +154,17 @@ async function runLine(
   const line = lineOf(command, spoken);
   const problem = misplacedSecret(values, secrets, inbound) ?? check(command, values, inbound, line);
   if (problem) return problem;
-  if (command.changes) {
-    const before = await parts.store.get({ kind: 'delivery', org: parts.org, id: deliveryId(inbound.eventId) });
-    if (before) return repeatAnswer(before.record);
-  }
+  const delivered = () => parts.store.get({ kind: 'delivery', org: parts.org, id: deliveryId(inbound.eventId) });
+  const before = command.changes ? await delivered() : undefined;
+  if (before) return repeatAnswer(before.record);
   const context = contextOf(parts, inbound, caller, line, correlation);
   const inStep = command.changes || (await parts.cache.reached(lastWrite(parts.store), 500));
-  const ran = await command.run(context, withoutEmpty(values));
+  const ran = await command.run(context, withoutEmpty(values)).catch(async (thrown: unknown) => {
+    // The same event, handled elsewhere at the same moment, may be what stands in the way.
+    const twin = command.changes && asFault(thrown).kind === 'conflict' ? await delivered() : undefined;
+    if (twin) return repeatAnswer(twin.record);
+    throw thrown;
+  });
   const answer = command.changes ? ran : staleAnswer(ran, parts.cache.staleMs(), inStep);
   if (answer.files?.length) {
     await parts.handOver(inbound, answer.files);
