@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { provisionerSecretId } from './core/connect.ts';
+import { provisionerSecret } from './core/connect.ts';
 import { Fault } from './core/errors.ts';
 import { hashOf } from './core/plan.ts';
 import type { NewId } from './core/ports/clock.ts';
@@ -102,7 +102,7 @@ export async function registerSandbox(
       createdBy: 'kqueen',
       createdAt: before?.record.createdAt ?? now,
     };
-    const secret = { kind: 'secret', org, id: provisionerSecretId(id) } as const;
+    const secret = provisionerSecret(org, id);
     const done = await store.commit([
       { op: 'put', ref, record, if: before?.revision ?? 0 },
       {

@@ -75,8 +75,8 @@ export function planCreate(input: CreateInput, caller: Caller): Plan {
   };
   if (!cost)
     plan.costNote = input.options
-      ? 'the provider lists no price for this'
-      : 'the provider did not tell its prices in time';
+      ? 'Unknown: the provider lists no price for this.'
+      : 'Unknown: the provider did not tell its prices in time.';
   if (engine.notice) plan.notice = engine.notice;
   const rests = {
     action: 'cluster.create',

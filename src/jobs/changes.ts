@@ -1,9 +1,9 @@
+import { kubeconfigSecret } from '../core/connect.ts';
 import { healthRecord } from '../core/health.ts';
 import type { Decision } from '../core/jobs/kind.ts';
 import type { NewId } from '../core/ports/clock.ts';
 import type { Change, Sealer, Store, Stored } from '../core/ports/store.ts';
 import type { Audit, Cluster, Job } from '../core/records.ts';
-import { kubeconfigSecret } from './connect.ts';
 
 /** A job and its cluster as they were read. */
 export interface Held {

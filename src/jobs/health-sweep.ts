@@ -1,3 +1,4 @@
+import { clientOf, kubeconfigSecret } from '../core/connect.ts';
 import { asFault, Fault } from '../core/errors.ts';
 import { healthDiffers, healthRecord } from '../core/health.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -7,11 +8,11 @@ import type { Log } from '../core/ports/log.ts';
 import type { Cache, Sealer, Store, Stored } from '../core/ports/store.ts';
 import type { Cluster } from '../core/records.ts';
 import { bounded } from './bounded.ts';
-import { clientOf, kubeconfigSecret, openProvisioners } from './connect.ts';
 import { listAll, orgsOf } from './listing.ts';
 import { targetOf } from './look.ts';
 import { type JobMeters, noMeters } from './meters.ts';
 import { inParallel } from './parallel.ts';
+import { openProvisioners } from './provisioners.ts';
 
 export interface SweepParts {
   store: Store;

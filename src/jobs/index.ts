@@ -1,9 +1,10 @@
 /** The worker: takes due ticks, adds lost ones, sweeps clusters and provisioners, and calls the retention. */
+
+import { createClaim } from '../core/claim.ts';
 import { asFault } from '../core/errors.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { Cache } from '../core/ports/store.ts';
 import type { BullmqOptions } from './bullmq.ts';
-import { createClaim } from './claim.ts';
 import { createHealthSweep, type SweepLimits } from './health-sweep.ts';
 import { createProvisionerSweep } from './provisioner-sweep.ts';
 import { createRecovery } from './recovery.ts';

@@ -1,3 +1,4 @@
+import { type ConnectParts, clientOf } from '../core/connect.ts';
 import { asFault, Fault } from '../core/errors.ts';
 import type { JobKind, Look } from '../core/jobs/kind.ts';
 import type { Clock, NewId } from '../core/ports/clock.ts';
@@ -6,7 +7,7 @@ import type { Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Cluster, Job } from '../core/records.ts';
 import { bounded } from './bounded.ts';
-import { type ConnectParts, clientOf, type Provisioners } from './connect.ts';
+import type { Provisioners } from './provisioners.ts';
 
 export interface LookParts extends ConnectParts {
   kube: Kube;

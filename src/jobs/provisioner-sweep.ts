@@ -1,8 +1,8 @@
+import { clientOf, sealedParams } from '../core/connect.ts';
 import { asFault, type Fault } from '../core/errors.ts';
 import type { CheckResult } from '../core/ports/engine.ts';
 import type { Provisioner } from '../core/records.ts';
 import { bounded } from './bounded.ts';
-import { clientOf, sealedParams } from './connect.ts';
 import type { SweepParts } from './health-sweep.ts';
 import { listAll, orgsOf } from './listing.ts';
 import { inParallel } from './parallel.ts';

@@ -23,10 +23,10 @@ import type { Queue, TickRef } from '../core/ports/queue.ts';
 import type { Change, Sealer, Store, Stored } from '../core/ports/store.ts';
 import { endedStates, type Job, type JobKindName, type Kind } from '../core/records.ts';
 import { auditChange, endChanges, type Held, heldChanges } from './changes.ts';
-import { openProvisioners } from './connect.ts';
 import { expire } from './expire.ts';
 import { actAt, type LookParts, lookAt } from './look.ts';
 import { type JobMeters, noMeters, type TickResult } from './meters.ts';
+import { openProvisioners } from './provisioners.ts';
 
 /** Bounds of outside calls, in milliseconds. */
 interface TickLimits {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { plainCard } from '../card.ts';
 import type { Command } from '../command.ts';
-import { kubeconfigSecretId } from '../connect.ts';
+import { kubeconfigSecret } from '../connect.ts';
 import type { Change } from '../ports/store.ts';
 import { endedStates } from '../records.ts';
 import { field } from '../schema.ts';
@@ -44,7 +44,7 @@ export const clusterForget: Command = {
       { op: 'delete', ref: found.ref, if: found.revision },
       { op: 'delete', ref: { kind: 'name', org, id: `cluster.${cluster.name}` } },
       { op: 'delete', ref: { kind: 'health', org, id: cluster.id } },
-      { op: 'delete', ref: { kind: 'secret', org, id: kubeconfigSecretId(cluster.id) } },
+      { op: 'delete', ref: kubeconfigSecret(org, cluster.id) },
     ];
     const open = cluster.openJob ? await store.get({ kind: 'job', org, id: cluster.openJob }) : undefined;
     if (open && !endedStates.includes(open.record.state)) {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Field, type Form, plainCard } from '../card.ts';
 import type { Answer, Command, Context } from '../command.ts';
-import { provisionerSecretId } from '../connect.ts';
+import { provisionerSecret } from '../connect.ts';
 import { Fault } from '../errors.ts';
 import { hashOf } from '../plan.ts';
 import type { CheckResult, Engine } from '../ports/engine.ts';
@@ -232,7 +232,7 @@ export const provisionerRemove: Command = {
       [
         { op: 'delete', ref: found.ref, if: found.revision },
         { op: 'delete', ref: { kind: 'name', org, id: `provisioner.${record.name}` } },
-        { op: 'delete', ref: { kind: 'secret', org, id: provisionerSecretId(record.id) } },
+        { op: 'delete', ref: provisionerSecret(org, record.id) },
       ],
       { action: 'provisioner.remove', outcome: 'done', subject: record.name, says },
     );
@@ -343,13 +343,13 @@ function secretChange(
 ): Change[] {
   const secrets = secretKeys(engine.provisioner).filter((key) => params[key] !== undefined);
   if (secrets.length === 0) return [];
-  const ref = { kind: 'secret', org: record.org, id: provisionerSecretId(record.id) } as const;
+  const ref = provisionerSecret(record.org, record.id);
   const text = JSON.stringify(Object.fromEntries(secrets.map((key) => [key, params[key]])));
   return [{ op: 'put', ref, record: { v: 1, id: ref.id, org: ref.org, sealed: context.sealer.seal(ref, text) } }];
 }
 
 async function keptSecrets(context: Context, record: Provisioner): Promise<Record<string, string>> {
-  const ref = { kind: 'secret', org: record.org, id: provisionerSecretId(record.id) } as const;
+  const ref = provisionerSecret(record.org, record.id);
   const stored = record.secretFields.length > 0 ? await context.store.get(ref) : undefined;
   return stored ? (JSON.parse(context.sealer.open(ref, stored.record.sealed)) as Record<string, string>) : {};
 }
