@@ -129,11 +129,13 @@ export async function recordRefusal(
   inbound: Inbound,
   action: string,
   reason: string,
-  line = scrub(inbound.text).slice(0, 300),
+  more: { line?: string; subject?: string } = {},
 ): Promise<void> {
+  const line = more.line ?? scrub(inbound.text).slice(0, 300);
+  const subject = scrub(more.subject ?? action).slice(0, 60);
   try {
     await parts.store.commit([
-      auditPut(parts, inbound, inbound.person.name, line, { action, outcome: 'refused', subject: action, reason }),
+      auditPut(parts, inbound, inbound.person.name, line, { action, outcome: 'refused', subject, reason }),
     ]);
   } catch (thrown) {
     parts.log.warn(
