@@ -8,8 +8,8 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { createInterface, type Interface } from 'node:readline';
 import { Writable } from 'node:stream';
-import type { Settings } from './compose.ts';
 import type { Log } from './core/ports/log.ts';
+import type { Settings } from './settings.ts';
 
 export interface LocalConsole {
   terminal: NonNullable<Settings['terminal']>;

@@ -4,12 +4,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Running, type Settings, startKQueen } from './compose.ts';
+import { type Running, startKQueen } from './compose.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { asFault } from './core/errors.ts';
 import type { Log } from './core/ports/log.ts';
 import { type LocalConsole, makeLocalToken, openConsole, type Playground, startPlayground } from './local.ts';
 import { openLog } from './log.ts';
+import type { Settings } from './settings.ts';
 
 const version = (
   JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }

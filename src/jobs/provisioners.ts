@@ -1,8 +1,7 @@
+/** Provisioners as ticks read them: once for many that begin together. */
 import { sealedParams } from '../core/connect.ts';
-import { Fault } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
-import type { EngineClient, Engines } from '../core/ports/engine.ts';
-import type { Ref, Sealer, Store } from '../core/ports/store.ts';
+import type { Store } from '../core/ports/store.ts';
 import type { Provisioner } from '../core/records.ts';
 
 /** A provisioner as it is in the store, with its sealed parameters when it has any. */

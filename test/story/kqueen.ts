@@ -4,8 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Running, type Settings, startKQueen } from '../../src/compose.ts';
+import { type Running, startKQueen } from '../../src/compose.ts';
 import type { Log } from '../../src/core/ports/log.ts';
+import type { Settings } from '../../src/settings.ts';
 
 /** Everything a process logged, for canary searches and for a failing test. */
 export interface Kept extends Log {

@@ -1,0 +1,236 @@
+/** The bot role of a process: its chats, the one dispatch behind them, the notifiers that write unasked, and one-time links. */
+import { createHash } from 'node:crypto';
+import { createDispatch } from './bot/dispatch.ts';
+import type { Inbound, Outbound } from './bot/inbound.ts';
+import { createLiveOptions } from './bot/live-options.ts';
+import { type Notifier, startNotifier } from './bot/notifier.ts';
+import { openTerminal, type Terminal } from './bot/text/terminal.ts';
+import { newId } from './clock.ts';
+import { issue } from './core/commands/cluster-access.ts';
+import { registry } from './core/commands/index.ts';
+import { connectProvisioner } from './core/connect.ts';
+import { asFault } from './core/errors.ts';
+import type { ChatPort } from './core/ports/chat.ts';
+import type { Clock } from './core/ports/clock.ts';
+import type { Engines } from './core/ports/engine.ts';
+import type { Kube } from './core/ports/kube.ts';
+import type { Log } from './core/ports/log.ts';
+import type { Queue } from './core/ports/queue.ts';
+import type { Cache, Sealer, Store } from './core/ports/store.ts';
+import type { Place } from './core/records.ts';
+import type { Listener } from './http.ts';
+import type { Metrics } from './metrics.ts';
+import type { Settings } from './settings.ts';
+
+/** What the bot role is made of. */
+export interface BotParts {
+  log: Log;
+  clock: Clock;
+  /** Filled with what has to be stopped, in the order of starting. */
+  stops: { name: string; stop: () => Promise<unknown> }[];
+  store: Store;
+  cache: Cache;
+  sealer: Sealer;
+  queue: Queue;
+  engines: Engines;
+  kube: Kube;
+  metrics: Metrics;
+  ports: ChatPort[];
+}
+
+/** What the one port serves for the chats. */
+export interface Chats {
+  slack?: Listener;
+  teams?: Listener;
+  local?: { token: string; say(name: string, line: string): Promise<string> };
+  terminal?: Terminal;
+  begin?(): Promise<void>;
+}
+
+/** Opens the configured chats; `begin` connects them, once the port listens. */
+export async function startBot(settings: Settings, parts: BotParts): Promise<Chats> {
+  const { log, clock, stops, store, cache, sealer, queue, engines, kube, metrics, ports } = parts;
+  const { org } = settings;
+  const notifiers = new Map<ChatPort, Notifier>();
+  const portOf = (place: Place) =>
+    ports.find((port) => port.platform === place.chat && port.workspace === place.workspace);
+
+  const tell = async (inbound: Inbound, answer: Outbound): Promise<void> => {
+    const port = portOf(inbound.place);
+    if (!port || !answer.card) return;
+    const direct = answer.audience === 'caller' && !inbound.private && port.platform === 'slack';
+    await port.post(direct ? await port.direct(inbound.person.id) : inbound.place, answer.card, newId(16));
+  };
+  const handle = createDispatch({
+    registry,
+    store,
+    cache,
+    engines,
+    kube,
+    sealer,
+    queue,
+    clock,
+    newId,
+    log,
+    limits: settings.limits,
+    org,
+    version: settings.version,
+    ...(settings.publicUrl ? { publicUrl: settings.publicUrl } : {}),
+    options: createLiveOptions({
+      connect: (provisioner) => connectProvisioner({ store, sealer, engines }, provisioner),
+      clock,
+      log,
+    }),
+    tell,
+    async handOver(inbound, files) {
+      const port = portOf(inbound.place);
+      if (!port) return;
+      const place = inbound.private ? inbound.place : await port.direct(inbound.person.id);
+      for (const file of files) {
+        const message = await port.attach(place, file);
+        await notifiers.get(port)?.removeLater(place, message, 600_000);
+      }
+    },
+    onCommand: (name, outcome, ms) => metrics.command(name, outcome, ms),
+  });
+
+  const chats: Chats = {};
+  const begins: (() => Promise<void>)[] = [];
+  if (settings.slack) {
+    const { openSlack } = await import('./bot/slack/adapter.ts');
+    const slack = await openSlack({
+      ...settings.slack,
+      handle,
+      log,
+      clock,
+      onCall: ({ method, outcome }) => metrics.chatCall('slack', method, outcome),
+    });
+    stops.push({ name: 'slack', stop: () => slack.stop(3_000) });
+    if (slack.requestListener) chats.slack = slack.requestListener;
+    begins.push(() => slack.start());
+    ports.push(slack.port);
+  }
+  if (settings.teams) {
+    const { openTeams } = await import('./bot/teams/adapter.ts');
+    const conversation = (id: string) => ({ kind: 'conversation', org, id }) as const;
+    const teams = await openTeams({
+      ...settings.teams,
+      handle,
+      log,
+      clock,
+      onCall: (call, result) => metrics.chatCall('teams', call, result),
+      saveConversation: async (record) => {
+        const id = createHash('sha256').update(record.id).digest('hex');
+        await store.commit([
+          {
+            op: 'put',
+            ref: conversation(id),
+            record: { v: 1, id, org, place: record.place, reference: record.reference, seenAt: clock.now() },
+          },
+        ]);
+      },
+      loadConversation: async (id) => {
+        const found = await store.get(conversation(createHash('sha256').update(id).digest('hex')));
+        return found ? { ...found.record, id } : undefined;
+      },
+    });
+    stops.push({ name: 'teams', stop: () => teams.stop(3_000) });
+    chats.teams = teams.requestListener;
+    ports.push(teams.port);
+  }
+  if (settings.terminal) {
+    const heard = new Map<string, string[]>();
+    const output = settings.terminal;
+    const terminal = openTerminal({
+      handle,
+      newId,
+      write(name, text) {
+        heard.get(name)?.push(text);
+        output.write(name, text);
+      },
+      ...(output.ask ? { ask: output.ask } : {}),
+    });
+    chats.terminal = terminal;
+    ports.push(terminal.port);
+    if (settings.localToken) {
+      chats.local = {
+        token: settings.localToken,
+        async say(name, line) {
+          const lines: string[] = [];
+          heard.set(name, lines);
+          await terminal.say(name, line);
+          heard.delete(name);
+          return lines.join('\n') || 'Done.';
+        },
+      };
+    }
+  }
+  const notify = (port: ChatPort) => {
+    const notifier = startNotifier({
+      store,
+      cache,
+      engines,
+      clock,
+      newId,
+      log: log.child({ chat: port.platform }),
+      port,
+      org,
+      approvals: settings.approvals,
+    });
+    notifiers.set(port, notifier);
+    stops.push({ name: `notifier ${port.platform}`, stop: () => notifier.close() });
+  };
+  chats.begin = async () => {
+    for (const begin of begins) await begin();
+    const waiting = new AbortController();
+    stops.push({ name: 'chats', stop: async () => waiting.abort() });
+    for (const port of ports) {
+      if (port.workspace) notify(port);
+      else
+        notifyWhenKnown(port, waiting.signal).catch((thrown: unknown) =>
+          log.debug({ error: asFault(thrown).message }, 'a chat was not reached'),
+        );
+    }
+  };
+  /** A platform that has not answered yet has not said which workspace it serves. */
+  async function notifyWhenKnown(port: ChatPort, signal: AbortSignal): Promise<void> {
+    while (!port.workspace) await clock.sleep(500, signal);
+    notify(port);
+  }
+  return chats;
+}
+
+/** One-time links: looking burns nothing, taking issues and burns. */
+export function handouts(settings: Settings, parts: Pick<BotParts, 'store' | 'sealer' | 'kube' | 'clock'>) {
+  const { store, clock } = parts;
+  const { org } = settings;
+  const find = async (token: string) => {
+    const id = createHash('sha256').update(token).digest('hex');
+    const found = await store.get({ kind: 'handout', org, id });
+    if (!found || found.record.expiresAt < clock.now()) return null;
+    const cluster = await store.get({ kind: 'cluster', org, id: found.record.cluster });
+    return cluster ? { handout: found, cluster: cluster.record } : null;
+  };
+  return {
+    async look(token: string): Promise<string | null> {
+      return (await find(token))?.cluster.name ?? null;
+    },
+    async take(token: string) {
+      const found = await find(token);
+      if (!found) return null;
+      const { handout, cluster } = found;
+      // Burnt first: two clicks at once hand out one credential.
+      const burnt = await store.commit([{ op: 'delete', ref: handout.ref, if: handout.revision }]);
+      if (!burnt.ok) return null;
+      const call = (ms: number) => ({ signal: AbortSignal.timeout(ms), deadline: clock.now() + ms });
+      const access = await issue(
+        { ...parts, call },
+        cluster,
+        handout.record.person,
+        handout.record.role,
+        handout.record.seconds,
+      );
+      return { name: `${cluster.name}.kubeconfig`, content: access.kubeconfig };
+    },
+  };
+}

@@ -1,0 +1,52 @@
+/** What one process is told to be: the composition's own words, made by config.ts from the environment and by tests for themselves. */
+import type { TeamsOptions } from './bot/teams/adapter.ts';
+import type { Place } from './core/records.ts';
+import type { StoreSettings } from './store/index.ts';
+
+export interface SlackSettings {
+  botToken: string;
+  signingSecret?: string;
+  appToken?: string;
+  apiUrl?: string;
+}
+
+export interface TeamsSettings {
+  appId: string;
+  appPassword: string;
+  tenantId: string;
+  appType: 'SingleTenant' | 'MultiTenant' | 'UserAssignedMSI';
+  /** Authentication off; loopback only. */
+  development: boolean;
+  /** Other addresses than Microsoft's public cloud. */
+  endpoints?: NonNullable<TeamsOptions['endpoints']>;
+}
+
+/** Everything there is to tell. */
+export interface Settings {
+  roles: { bot: boolean; worker: boolean };
+  org: string;
+  dataDir: string;
+  store: StoreSettings;
+  redisUrl?: string;
+  redisPrefix?: string;
+  http: { host: string; port: number };
+  publicUrl?: string;
+  slack?: SlackSettings;
+  teams?: TeamsSettings;
+  /** Writes what KQueen says to a person of the terminal; absent: no terminal chat. */
+  terminal?: {
+    write(name: string, text: string): void;
+    ask?: (name: string, question: string, secret: boolean) => Promise<string | null>;
+  };
+  /** Accepts lines for the terminal's admin over loopback HTTP with this token. */
+  localToken?: string;
+  sandbox: { on: boolean; speed: number; port: number; admin?: boolean };
+  engines?: readonly string[];
+  limits: { approvalMs: number; provisionMs: number };
+  healthIntervalMs: number;
+  retention: { auditMs: number; jobMs: number };
+  bootstrapAdmins: readonly string[];
+  approvals: readonly Place[];
+  metrics: { from: readonly string[]; token?: string };
+  version: string;
+}
