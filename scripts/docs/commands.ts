@@ -19,7 +19,7 @@ const groups: Record<Command['group'], string> = {
 export const commandsPage = { file: 'docs/commands.md', render: renderCommands };
 
 /** The whole page as Markdown; equal registries give equal texts. */
-export function renderCommands(): string {
+function renderCommands(): string {
   return [
     '<!-- Made by `npm run docs` from src/core/commands; edit those. -->',
     '# Commands',
