@@ -300,7 +300,12 @@ async function ask(
     command: line,
   });
   const org = caller.org;
+  // A provisioner that is being removed loses its name first: whoever still asks for a cluster there is refused by this check.
+  const home = { kind: 'name', org, id: `provisioner.${provisioner.name}` } as const;
+  const held = await context.store.get(home);
+  if (held?.record.holder !== provisioner.id) throw removedFault(provisioner);
   const changes: Change[] = [
+    { op: 'check', ref: home, if: held.revision },
     { op: 'put', ref: { kind: 'cluster', org, id }, record: cluster, if: 0 },
     {
       op: 'put',
@@ -347,6 +352,7 @@ async function ask(
     job: jobId,
   });
   if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+  if (!done.ok && done.conflicts.some((ref) => ref.id === home.id)) throw removedFault(provisioner);
   if (!done.ok) return takenAnswer(context, name, plan);
   context.tick(job);
   return {
@@ -360,6 +366,13 @@ async function ask(
     }),
     receipt: true,
   };
+}
+
+function removedFault(provisioner: Provisioner): Fault {
+  return new Fault('conflict', `Provisioner ${provisioner.name} was removed or changed at the same moment.`, {
+    field: 'provisioner',
+    next: 'Nothing was done. Look at provisioners, then ask again.',
+  });
 }
 
 /** The name is taken: by the same wish (then its job is shown), or by something else. */

@@ -11,7 +11,8 @@ import { clusters } from './clusters.ts';
 import { audit, health } from './fleet.ts';
 import { help, version, whoami } from './help.ts';
 import { jobCancel, jobRetry, jobShow, jobs } from './jobs.ts';
-import { provisionerAdd, provisionerCheck, provisionerEdit, provisionerRemove } from './provisioner-add.ts';
+import { provisionerAdd, provisionerCheck, provisionerEdit } from './provisioner-add.ts';
+import { provisionerRemove } from './provisioner-remove.ts';
 import { enginesCommand, provisioners } from './provisioners.ts';
 
 /** Every command, in the order of help. Being here is what makes it parse, show in help and be documented. */

@@ -8,7 +8,7 @@ import type { CheckResult, Engine } from '../ports/engine.ts';
 import type { Change } from '../ports/store.ts';
 import type { Provisioner } from '../records.ts';
 import { field, fieldsOf, type Problem, readValues, secretKeys } from '../schema.ts';
-import { confirmByName, findProvisioner, movedFault, nameField, repeatAnswer, toPlace } from './common.ts';
+import { findProvisioner, movedFault, nameField, repeatAnswer, toPlace } from './common.ts';
 
 /** Configures an engine with credentials. They are only taken from a private form, checked at the provider, and kept sealed. */
 export const provisionerAdd: Command = {
@@ -98,6 +98,12 @@ export const provisionerEdit: Command = {
     if (context.source !== 'form') return { audience: 'caller', form: editForm(before, engine, given) };
     const secrets = secretKeys(engine.provisioner);
     const kept = await keptSecrets(context, before);
+    const moved = movedAddress(before, given);
+    if (moved) {
+      const message = `Enter it again: with another ${moved} it would be sent to another address.`;
+      const empty = secrets.filter((key) => !given[key]?.trim() && kept[key]).map((key) => ({ field: key, message }));
+      if (empty.length > 0) return refused(editForm(before, engine, given), empty);
+    }
     const merged = {
       ...given,
       ...Object.fromEntries(
@@ -183,62 +189,6 @@ export const provisionerCheck: Command = {
           : {}),
       },
     };
-  },
-};
-
-/** Removes a provisioner that no cluster uses. */
-export const provisionerRemove: Command = {
-  name: 'provisioner remove',
-  aliases: ['provisioner delete', 'provisioner rm'],
-  summary: 'Remove a provisioner that no cluster uses',
-  examples: ['provisioner remove lab'],
-  group: 'Provisioners',
-  policy: 'provisioner:delete',
-  changes: true,
-  args: z.object({
-    provisioner: field(z.string().trim().min(1), { label: 'Provisioner', example: 'sandbox', order: 1 }),
-    confirm: field(z.string().trim().optional(), { label: 'Type its name', order: 2 }),
-  }),
-  positional: ['provisioner'],
-  async run(context, values) {
-    const found = await findProvisioner(context, values.provisioner ?? '');
-    const { record } = found;
-    const org = record.org;
-    const users = await clustersOf(context, record.id);
-    if (users.length > 0) {
-      throw new Fault(
-        'conflict',
-        `Provisioner ${record.name} is in use by ${users.slice(0, 10).join(', ')}${users.length > 10 ? ` and ${users.length - 10} more` : ''}.`,
-        {
-          next: 'Delete those clusters first.',
-        },
-      );
-    }
-    if (values.confirm !== record.name) {
-      const intro = `KQueen forgets ${record.name} and its credentials. Nothing is changed at the provider.`;
-      const asked = {
-        title: `Remove provisioner ${record.name}?`,
-        command: `provisioner remove ${record.name}`,
-        submit: 'Remove it',
-        intro,
-        name: record.name,
-        to: 'remove',
-        nothing: 'Nothing was removed.',
-      };
-      return confirmByName(context, asked, values.confirm);
-    }
-    const says = `Provisioner ${record.name} is removed, and its credentials with it.`;
-    const done = await context.effect(
-      [
-        { op: 'delete', ref: found.ref, if: found.revision },
-        { op: 'delete', ref: { kind: 'name', org, id: `provisioner.${record.name}` } },
-        { op: 'delete', ref: provisionerSecret(org, record.id) },
-      ],
-      { action: 'provisioner.remove', outcome: 'done', subject: record.name, says },
-    );
-    if (done.ok === 'repeat') return repeatAnswer(done.delivery);
-    if (!done.ok) throw movedFault(`Provisioner ${record.name}`);
-    return toPlace(plainCard(`Provisioner ${record.name} is removed`, says, 'good'));
   },
 };
 
@@ -354,19 +304,13 @@ async function keptSecrets(context: Context, record: Provisioner): Promise<Recor
   return stored ? (JSON.parse(context.sealer.open(ref, stored.record.sealed)) as Record<string, string>) : {};
 }
 
-/** From the store itself, not from the cache: a decision rests on it. */
-async function clustersOf(context: Context, provisioner: string): Promise<string[]> {
-  const names: string[] = [];
-  let after: string | undefined;
-  do {
-    const page = await context.store.page('cluster', context.caller.org, {
-      limit: 500,
-      ...(after === undefined ? {} : { after }),
-    });
-    names.push(
-      ...page.items.filter(({ record }) => record.provisioner === provisioner).map(({ record }) => record.name),
-    );
-    after = page.next;
-  } while (after !== undefined);
-  return names;
+/** The first parameter that is an address and would change; null when all stay. */
+function movedAddress(before: Provisioner, given: Record<string, string>): string | null {
+  const address = (key: string, value: string) => /(url|host|endpoint)$/i.test(key) || /^https?:/i.test(value);
+  const origin = (value: string) => (URL.canParse(value) ? new URL(value).origin : value.trim());
+  const moved = Object.entries(given).find(([key, value]) => {
+    const was = String(before.params[key] ?? '');
+    return address(key, value) && origin(was) !== origin(value);
+  });
+  return moved?.[0] ?? null;
 }
