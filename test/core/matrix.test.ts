@@ -1,0 +1,143 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { registry } from '../../src/core/commands/index.ts';
+import { policies } from '../../src/core/policy.ts';
+import { sampleCluster } from '../store/parts.ts';
+import { clusterChanges, openStage, org, people, provisionerRecord, type Stage, type Who, words } from './stage.ts';
+
+let stage: Stage;
+
+/** The job that waits for a decision. */
+let waiting = '';
+
+beforeEach(async () => {
+  stage = await openStage();
+  await stage.put(...provisionerRecord('lab'), ...provisionerRecord('spare'));
+  await stage.put(
+    ...clusterChanges(
+      sampleCluster('c1', {
+        name: 'dev-1',
+        owner: people.dev.id,
+        ownerName: 'Dev',
+        provisioner: 'lab',
+        purpose: 'test',
+      }),
+    ),
+  );
+  await stage.say('dev', 'cluster create new-1 on lab region=a version=1 size=s nodes=1');
+  waiting = (await stage.lastJob()).id;
+});
+afterEach(() => stage.close());
+
+/** For each command a line that would do it, were it allowed. `JOB` is a request of Dev's, `dev-1` a cluster of Dev's. */
+const lines: Record<string, string> = {
+  clusters: 'clusters',
+  'cluster create': 'cluster create other-1 on lab region=a version=1 size=s nodes=1',
+  'cluster show': 'cluster show dev-1',
+  'cluster check': 'cluster check dev-1',
+  'cluster access': 'cluster access dev-1',
+  'cluster edit': 'cluster edit dev-1 purpose=demo',
+  'cluster delete': 'cluster delete dev-1 confirm=dev-1',
+  'cluster forget': 'cluster forget dev-1 confirm=dev-1',
+  health: 'health',
+  jobs: 'jobs',
+  'job show': 'job show JOB',
+  'job cancel': 'job cancel JOB',
+  'job retry': 'job retry JOB',
+  approvals: 'approvals',
+  approve: 'approve JOB',
+  deny: 'deny JOB because no',
+  provisioners: 'provisioners',
+  'provisioner add': 'provisioner add other',
+  'provisioner check': 'provisioner check lab',
+  'provisioner edit': 'provisioner edit lab',
+  'provisioner remove': 'provisioner remove spare confirm=spare',
+  engines: 'engines',
+  audit: 'audit',
+  help: 'help',
+  whoami: 'whoami',
+  version: 'version',
+};
+
+const may: Record<'member' | 'owner' | 'admin', Who[]> = {
+  member: ['dev', 'mel', 'anna', 'grace'],
+  owner: ['dev', 'anna', 'grace'],
+  admin: ['anna', 'grace'],
+};
+
+/** Everything but the audit and who was seen. */
+async function world(): Promise<string> {
+  const kinds = ['cluster', 'name', 'provisioner', 'job', 'approval', 'secret', 'handout', 'delivery'] as const;
+  const pages = await Promise.all(kinds.map((kind) => stage.opened.store.page(kind, org, { limit: 500 })));
+  return JSON.stringify(pages.map(({ items }) => items));
+}
+
+test('the matrix has every command', () => {
+  expect(Object.keys(lines).sort()).toEqual(registry.all.map(({ name }) => name).sort());
+});
+
+// D16, S3: commands that skipped the check. D9: hiding a command is not authorisation.
+describe('S3 D9 D16 every command, role and ownership', () => {
+  test.each(registry.all.map((command) => [command.name, command] as const))('%s', async (name, command) => {
+    const line = () => (lines[name] ?? '').replace('JOB', waiting);
+    const allowed = may[policies[command.policy]];
+    const before = await world();
+    for (const who of ['mel', 'dev'] as const) {
+      if (allowed.includes(who)) continue;
+      // Typed, clicked and from a form: each is checked.
+      for (const source of ['command', 'button', 'form', 'open-form', 'mention', 'direct'] as const) {
+        const answer = await stage.say(who, line(), { source, ...(source === 'form' ? { values: {} } : {}) });
+        expect(answer.card?.title, `${who} ${source}`).toBe('Not allowed');
+        expect(answer.card?.text).toMatch(/Ask|ask/);
+        expect(answer.form).toBeUndefined();
+      }
+      const refused = (await stage.audit()).filter(({ outcome }) => outcome === 'refused');
+      expect(refused.filter((each) => each.who === people[who].id)).toHaveLength(6);
+    }
+    expect(await world()).toBe(before);
+    // A person of another workspace, or a guest, is refused whatever they are in the records.
+    for (const who of allowed) {
+      const person = { ...people[who], external: 'You are a guest here.' };
+      const answer = await stage.say(who, line(), { person });
+      expect(answer.card?.title).toBe('Not for guests');
+      expect(words(answer)).toContain('You are a guest here.');
+    }
+    expect(await world()).toBe(before);
+    for (const who of allowed) {
+      const answer = await stage.say(who, line());
+      const own = name === 'approve' || name === 'deny' ? /asked for this yourself/ : /$^/;
+      if (!own.test(words(answer))) expect(answer.card?.title, who).not.toBe('Not allowed');
+    }
+  });
+});
+
+test('a guest is audited with the reason', async () => {
+  await stage.say('gus', 'clusters', { person: { ...people.gus, external: 'You are a guest here.' } });
+  const refused = (await stage.audit()).filter(({ outcome }) => outcome === 'refused');
+  expect(refused).toMatchObject([{ action: 'access', who: people.gus.id, reason: 'You are a guest here.' }]);
+});
+
+describe('help', () => {
+  test.each(['dev', 'grace'] as const)('lists for %s what they may do, all of it and nothing else', async (who) => {
+    const answer = await stage.say(who, 'help');
+    const text = JSON.stringify(answer.card?.parts);
+    for (const { name, policy } of registry.all) {
+      const rule = policies[policy];
+      expect(text.includes(`\`${name}\``), name).toBe(rule !== 'admin' || who === 'grace');
+    }
+    // D8: what help tells to type is there.
+    for (const button of answer.card?.buttons ?? [])
+      expect((await stage.say(who, button.command ?? '')).card?.title).not.toBe('I do not know that');
+  });
+
+  test.each(registry.all.map(({ name }) => name))('knows %s', async (name) => {
+    const answer = await stage.say('grace', `help ${name}`);
+    expect(answer.card?.title).toBe(name);
+    for (const example of registry.find(name)?.examples ?? [])
+      expect(words(answer)).toContain(JSON.stringify(`/kqueen ${example}`).slice(1, -1));
+  });
+
+  test('an empty line is help, and the examples are written as they are typed here', async () => {
+    expect((await stage.say('dev', '')).card?.title).toMatch(/clusters from chat/);
+    expect(words(await stage.say('dev', 'help', { private: true }))).not.toContain('/kqueen');
+  });
+});
