@@ -1,6 +1,7 @@
 /** One whole KQueen as a process of its own. Its settings come as JSON in TEST_KQUEEN; it prints its port when it is up. */
-import { type Settings, startKQueen } from '../../src/compose.ts';
+import { startKQueen } from '../../src/compose.ts';
 import type { Log } from '../../src/core/ports/log.ts';
+import type { Settings } from '../../src/settings.ts';
 import { settingsFor } from '../story/kqueen.ts';
 
 function print(level: string) {
