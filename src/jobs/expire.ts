@@ -32,7 +32,12 @@ export async function expire(
   if (cluster?.record.openJob === job.id) {
     const onlyAsked = job.kind === 'cluster.create' && job.retryOf === undefined;
     if (onlyAsked) changes.push(...(await removalChanges(store, cluster)));
-    else changes.push({ op: 'put', ref: cluster.ref, record: released(cluster.record), if: cluster.revision });
+    else {
+      const free = released(cluster.record);
+      // A retry has shown the failed cluster as requested meanwhile.
+      const record = job.retryOf === undefined ? free : { ...free, phase: 'Failed' as const };
+      changes.push({ op: 'put', ref: cluster.ref, record, if: cluster.revision });
+    }
   }
   return { commit: await store.commit(changes), job };
 }

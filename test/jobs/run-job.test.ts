@@ -287,7 +287,7 @@ describe('a request that nobody decides', () => {
   });
 
   it('of a retry keeps the failed cluster, of which something may be left at the provider', async () => {
-    const bench = await expired({ retryOf: 'job0' }, { phase: 'Failed' });
+    const bench = await expired({ retryOf: 'job0' }, { phase: 'Requested' });
     const cluster = await bench.cluster();
     expect(cluster?.phase).toBe('Failed');
     expect(cluster?.openJob).toBeUndefined();
