@@ -8,7 +8,7 @@ import type { Cluster, Health } from '../records.ts';
 import { formatBytes, formatCores } from '../units.ts';
 import { clusterButtons, clusterFacts, healthFacts } from '../views/job.ts';
 import { ago, phaseTone, standing } from '../words.ts';
-import { clusterField, findCluster, toCaller } from './common.ts';
+import { clusterField, findCluster, seeCluster, toCaller } from './common.ts';
 
 /** One cluster as KQueen knows it; nothing outside is asked. */
 export const clusterShow: Command = {
@@ -22,7 +22,7 @@ export const clusterShow: Command = {
   args: z.object({ cluster: clusterField }),
   positional: ['cluster'],
   async run(context, values) {
-    const { record } = await findCluster(context, values.cluster ?? '');
+    const record = await seeCluster(context, values.cluster ?? '');
     const health = context.cache.get({ kind: 'health', org: record.org, id: record.id });
     return toCaller(clusterCard(record, health, context.now, context.engines.get(record.engine)?.notice));
   },

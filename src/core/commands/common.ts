@@ -39,6 +39,20 @@ export async function findCluster(context: Context, name: string): Promise<Store
   return found;
 }
 
+/** The cluster of that name for a look at it: from memory, so that it can be shown while the store does not answer. */
+export async function seeCluster(context: Context, name: string): Promise<Cluster> {
+  const wanted = name.trim().toLowerCase();
+  const rows = context.cache.query('cluster', context.caller.org, { where: (each) => each.name === wanted, limit: 1 });
+  return rows.items[0] ?? (await findCluster(context, name)).record;
+}
+
+/** The job people mean by `#id` or `id`, for a look at it: from memory first. */
+export async function seeJob(context: Context, name: string): Promise<Job> {
+  const id = name.trim().replace(/^#/, '').toLowerCase();
+  const seen = context.cache.get({ kind: 'job', org: context.caller.org, id });
+  return seen ?? (await findJob(context, name)).record;
+}
+
 function nearClusters(context: Context, wanted: string): string {
   const rows = context.cache.query('cluster', context.caller.org, { limit: 200 });
   const near = rows.items

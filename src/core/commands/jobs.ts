@@ -10,7 +10,7 @@ import { approvalCard } from '../views/approval.ts';
 import { jobCard, jobTitle } from '../views/job.ts';
 import { jobName, jobWords } from '../words.ts';
 import { undoRequest, withdrawApproval } from './approve.ts';
-import { busyFault, demand, findJob, jobField, movedFault, newJob, repeatAnswer, toCaller } from './common.ts';
+import { busyFault, demand, findJob, jobField, movedFault, newJob, repeatAnswer, seeJob, toCaller } from './common.ts';
 
 const perPage = 10;
 
@@ -85,7 +85,7 @@ export const jobShow: Command = {
   positional: ['job'],
   async run(context, values) {
     const { cache, caller, now } = context;
-    const { record: job } = await findJob(context, values.job ?? '');
+    const job = await seeJob(context, values.job ?? '');
     const approval = cache.get({ kind: 'approval', org: caller.org, id: job.id });
     const cluster = cache.get({ kind: 'cluster', org: caller.org, id: job.cluster });
     const health = cache.get({ kind: 'health', org: caller.org, id: job.cluster });
