@@ -59,7 +59,7 @@ describe.each(all.map((each) => [each.file, each] as const))('%s', (file, each) 
 
   it('names no file that does not exist', () => {
     const named = codeSpans(each).filter((code) =>
-      /^(?:\.?\/)?(?:src|test|scripts|docs|teams|\.ci)(?:\/[\w.*-]+)*\/?$|^[\w.-]+\.(?:yml|json|md)$|^Dockerfile$/.test(
+      /^(?:\.?\/)?(?:src|test|scripts|docs|teams|deploy|\.ci)(?:\/[\w.*-]+)*\/?$|^[\w.-]+\.(?:yml|json|md)$|^Dockerfile$/.test(
         code,
       ),
     );
