@@ -49,7 +49,7 @@ export function integer(min: number, max: number): Kind<number> {
     .string()
     .regex(/^\d{1,15}$/)
     .transform(Number)
-    .refine((value) => value >= min && value <= max);
+    .refine((value) => value >= min && value <= max, nothingToAdd);
   return { words: `a whole number from ${min} to ${max}`, schema, echo: true };
 }
 
@@ -58,7 +58,7 @@ export function positiveNumber(max: number): Kind<number> {
     .string()
     .regex(/^\d{1,9}(\.\d{1,9})?$/)
     .transform(Number)
-    .refine((value) => value > 0 && value <= max);
+    .refine((value) => value > 0 && value <= max, nothingToAdd);
   return { words: `a number above 0, at most ${max}`, schema, echo: true };
 }
 
@@ -158,7 +158,7 @@ export const cidr: Kind<string> = {
     const family = isIP(network);
     if (family === 0 || rest.length > 0) return false;
     return size === undefined || (/^\d{1,3}$/.test(size) && Number(size) <= (family === 4 ? 32 : 128));
-  }),
+  }, nothingToAdd),
   echo: true,
 };
 
