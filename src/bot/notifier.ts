@@ -240,6 +240,12 @@ export function startNotifier(parts: NotifierParts): Notifier {
     const fault = asFault(thrown);
     if (fault.kind === 'conflict') return want(topic, now + 1_000);
     if (!message || fault.kind === 'internal') throw fault;
+    if (fault.kind === 'not-found' && message.ref) {
+      // Somebody has deleted it: what it had to say is said in a new one.
+      const { ref: _ref, shown: _shown, ...rest } = message;
+      await save({ ...rest, key: parts.newId(16) });
+      return want(topic, now);
+    }
     if (!fault.retryable) {
       log.error({ topic: topic.id, error: fault.message, detail: fault.detail }, 'the chat refuses a message');
       return save({ ...message, closed: true });
@@ -248,6 +254,15 @@ export function startNotifier(parts: NotifierParts): Notifier {
     const retryAt = now + backoffMs(fault, Math.min(attempts, 6), 0.5);
     await save({ ...message, attempts, retryAt });
     want(topic, retryAt);
+  }
+
+  /** Resolves when the message is not there any more, whoever removed it. */
+  async function removed(place: Place, message: MessageRef): Promise<void> {
+    try {
+      await port.remove(place, message);
+    } catch (thrown) {
+      if (!(thrown instanceof PlaceGone) && asFault(thrown).kind !== 'not-found') throw thrown;
+    }
   }
 
   /** Files handed to a person are taken away again. */
@@ -265,7 +280,7 @@ export function startNotifier(parts: NotifierParts): Notifier {
         });
         for (const file of files.items) {
           try {
-            if (file.ref) await port.remove(file.place, file.ref);
+            if (file.ref) await removed(file.place, file.ref);
             await store.commit([{ op: 'delete', ref: { kind: 'message', org, id: file.id } }]);
           } catch (thrown) {
             log.warn({ error: asFault(thrown).message }, 'a file could not be removed yet');
