@@ -136,7 +136,8 @@ function clientOptions(host: string, connection: EtcdConnection): IOptions {
       // etcd3 makes a new channel after a call that was not answered. With the shared pool that channel would get the old connection
       // again, or one that has been connecting in vain since the network broke.
       'grpc.use_local_subchannel_pool': 1,
-      'grpc.keepalive_time_ms': 3_000,
+      // etcd cuts off clients that ping more often than every 5 s (its --grpc-keepalive-min-time); a watch notices sooner by its heartbeat.
+      'grpc.keepalive_time_ms': 6_000,
       'grpc.keepalive_timeout_ms': 2_000,
       'grpc.keepalive_permit_without_calls': 1,
       'grpc.initial_reconnect_backoff_ms': 100,

@@ -86,11 +86,17 @@ describe.skipIf(lacksServer('etcd'))('the store on an etcd in trouble', () => {
         } catch (error) {
           expect(error).toMatchObject({ kind: 'unreachable' });
           (error instanceof Fault && error.outcomeUnknown ? unknown : impossible).add(id);
+          // A refusal comes at once: without a pause six writers would do nothing but be refused.
+          await new Promise((resolve) => setTimeout(resolve, 5));
         }
       }
     };
+    onTestFinished(() => {
+      stopped = true;
+    });
     const writing = Promise.all([0, 1, 2, 3, 4, 5].map(write));
     await eventually('some writes', () => confirmed.size > 60);
+    await eventually('the cache follows', () => cache.query('cluster', 'default').total > 50);
     await etcd.kill9();
     await eventually('some refusals', () => impossible.size > 5);
     await eventually('the cache knows', () => cache.staleMs() > 0);
