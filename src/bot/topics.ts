@@ -71,6 +71,20 @@ export function topicsOf(parts: TopicParts, chat: Place['chat'], workspace: stri
     where: (message) => !message.closed && message.about.kind !== 'file' && within(message.place, chat, workspace),
     limit: 100_000,
   });
+  // A change of health while nobody led the workspace is still news.
+  const changed = cache.query('health', org, {
+    where: ({ since, changes }) => changes > 0 && recent(since),
+    limit: 1_000,
+  });
+  for (const health of changed.items) {
+    const told = cache.query('message', org, {
+      where: ({ about, createdAt, editedAt }) =>
+        about.kind === 'health' && about.id === health.id && (editedAt ?? createdAt) >= health.since,
+      limit: 1,
+    });
+    const topic = told.total === 0 ? healthTopic(parts, health.id, chat, workspace, now) : null;
+    if (topic) topics.push(topic);
+  }
   const known = new Set(topics.map(({ id }) => id));
   for (const message of open.items) {
     if (!known.has(message.id)) topics.push({ id: message.id, about: message.about, to: message.place });

@@ -459,6 +459,18 @@ describe('health', () => {
     expect(shown()).toHaveLength(1);
     expect(shown()[0]?.place.conversation).toBe('C1');
   });
+
+  test('a change that nobody was there to tell is told by the next who leads, and only once', async () => {
+    await see('Healthy');
+    await see('Degraded', 1);
+    const first = start('one');
+    await showing(/Ready, degraded/);
+    await stop(first);
+    const next = start('two');
+    await eventually('it leads', () => next.leads());
+    await pause(3_000);
+    expect(shown()).toHaveLength(1);
+  });
 });
 
 describe('files that were handed over', () => {
