@@ -1,14 +1,18 @@
 /** Cards as plain text: the terminal, and what everybody else reads when nothing richer is shown. */
-import type { Card, Form, Part, Tone } from '../../core/card.ts';
+import type { Card, Field, Form, Part, Tone } from '../../core/card.ts';
+import { cleanValue } from '../../core/line.ts';
 
 const marks: Record<Tone, string> = { plain: '', good: '[ok] ', busy: '[..] ', warn: '[!] ', bad: '[x] ' };
 const stepMarks = { todo: '[ ]', doing: '[>]', done: '[x]', failed: '[!]' } as const;
 
 /** Control and bidirectional characters out, so that nothing shown can rewrite the screen. */
 export function clean(text: string): string {
-  return text
-    .replace(/(?!\n)\p{Cc}/gu, ' ')
-    .replace(/[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/g, '');
+  return cleanValue(text);
+}
+
+/** The same on one line: what stands in a line of its own cannot pretend to be another. */
+export function line(text: string): string {
+  return clean(text).replaceAll('\n', ' ');
 }
 
 /** The little markup of cards as plain text: marks go, links keep their address. */
@@ -19,90 +23,135 @@ export function unmarked(text: string): string {
     .replace(/(^|[\s(])_([^_\n]+)_(?=$|[\s.,:;)!?])/g, '$1$2');
 }
 
-/** A card as lines of text, each at most `width` characters where words allow it. */
+/** A card as lines of text, each at most `width` characters where words allow it. Everything but the title is indented. */
 export function renderText(card: Card, width = 100): string {
-  const lines = [`${marks[card.tone]}${unmarked(card.title)}`];
-  for (const part of card.parts) lines.push(...renderPart(part, width).map((line) => (line ? `  ${line}` : '')));
+  const body = card.parts.flatMap((part) => renderPart(part, width - 2));
   for (const button of card.buttons) {
-    lines.push(
-      button.url
-        ? `  > ${clean(button.label)}: ${clean(button.url)}`
-        : `  > ${clean(button.label)}: type  ${clean(button.command ?? '')}`,
-    );
+    const does = button.url ? `: ${line(button.url)}` : `: type  ${line(button.command ?? '')}`;
+    body.push(`> ${line(button.label)}${does}`);
+    if (button.confirm) body.push(...wrap(`  (${line(button.confirm.title)} ${line(button.confirm.text)})`, width - 2));
   }
-  if (card.footer) lines.push(`  (${clean(card.footer)})`);
-  return lines.join('\n');
+  if (card.footer) body.push(...wrap(`(${line(card.footer)})`, width - 2));
+  return [`${marks[card.tone]}${line(unmarked(card.title))}`, ...body.map((each) => (each ? `  ${each}` : ''))].join(
+    '\n',
+  );
 }
 
 /** A form as lines: what is asked, with what can be answered. */
 export function renderFormText(form: Form, width = 100): string {
-  const lines = [clean(form.title)];
-  if (form.intro) lines.push(...wrap(clean(form.intro), width).map((line) => `  ${line}`));
+  const body = form.intro ? paragraphs(unmarked(form.intro), width - 2) : [];
   for (const field of form.fields) {
-    const choices = field.choices?.length ? ` One of: ${field.choices.map(({ value }) => value).join(', ')}.` : '';
-    const value = field.value === undefined ? '' : ` [${field.value}]`;
-    lines.push(
-      `  ${clean(field.key)}${field.required ? '' : ' (optional)'}: ${clean(field.label)}.${choices}${clean(value)}`,
-    );
-    if (field.problem) lines.push(`    ! ${clean(field.problem)}`);
+    const choices = (field.choices ?? []).map(({ value, label, note }) => {
+      const said = [label === value ? '' : label, note ?? ''].filter(Boolean).join(', ');
+      return said ? `${value} (${said})` : value;
+    });
+    const parts = [
+      `${field.key}${field.required ? '' : ' (optional)'}: ${field.label}.`,
+      field.help ?? '',
+      field.example ? `Such as ${field.example}.` : '',
+      choices.length > 0 ? `One of: ${choices.join(', ')}.` : '',
+      range(field),
+      field.value === undefined || field.kind.startsWith('secret') ? '' : `[${field.value}]`,
+    ];
+    body.push(...wrap(line(parts.filter(Boolean).join(' ')), width - 2, 4));
+    if (field.problem) body.push(...wrap(`  ! ${line(field.problem)}`, width - 2));
   }
-  return lines.join('\n');
+  return [line(form.title), ...body.map((each) => `  ${each}`)].join('\n');
+}
+
+function range({ min, max, maxLength }: Field): string {
+  const bounds = [min === undefined ? '' : `from ${min}`, max === undefined ? '' : `up to ${max}`];
+  if (maxLength !== undefined) bounds.push(`at most ${maxLength} characters`);
+  const said = bounds.filter(Boolean).join(' ');
+  return said ? `${said[0]?.toUpperCase()}${said.slice(1)}.` : '';
 }
 
 function renderPart(part: Part, width: number): string[] {
   switch (part.part) {
     case 'text':
-      return unmarked(part.text)
-        .split('\n')
-        .flatMap((line) => wrap(line, width));
     case 'note':
-      return wrap(unmarked(part.text), width);
+      return paragraphs(unmarked(part.text), width);
     case 'facts': {
-      const label = Math.min(20, Math.max(0, ...part.facts.map((fact) => fact.label.length)));
+      const label = Math.min(20, Math.max(0, ...part.facts.map((fact) => line(fact.label).length)));
       return part.facts.flatMap((fact) => {
-        const [first = '', ...rest] = wrap(clean(fact.value), Math.max(30, width - label - 2));
-        return [`${clean(fact.label).padEnd(label)}  ${first}`, ...rest.map((line) => `${' '.repeat(label)}  ${line}`)];
+        const [first = '', ...rest] = paragraphs(clean(fact.value), Math.max(30, width - label - 2));
+        return [`${line(fact.label).padEnd(label)}  ${first}`, ...rest.map((each) => `${' '.repeat(label)}  ${each}`)];
       });
     }
     case 'steps':
       return part.steps.map(
-        (step) => `${stepMarks[step.state]} ${clean(step.name)}${step.note ? `: ${clean(step.note)}` : ''}`,
+        (step) => `${stepMarks[step.state]} ${line(step.name)}${step.note ? `: ${line(step.note)}` : ''}`,
       );
     case 'progress': {
-      const filled = Math.round(Math.min(100, Math.max(0, part.percent)) / 5);
-      return [`[${'#'.repeat(filled)}${'-'.repeat(20 - filled)}] ${clean(part.label)}`];
+      if (!Number.isFinite(part.percent)) return [line(part.label)];
+      const percent = Math.min(100, Math.max(0, Math.round(part.percent)));
+      const filled = Math.round(percent / 5);
+      const said = part.label.includes(`${percent} %`) ? part.label : `${percent} % ${part.label}`;
+      return [`[${'#'.repeat(filled)}${'-'.repeat(20 - filled)}] ${line(said)}`.trimEnd()];
     }
     case 'table':
-      return table(part.columns, part.rows, part.caption);
+      return table(
+        part.columns.map(line),
+        part.rows.map((row) => row.map(line)),
+        part.caption,
+        width,
+      );
     case 'code':
-      return part.text.split('\n').map((line) => `  ${clean(line)}`);
+      return clean(part.text)
+        .split('\n')
+        .map((each) => `  ${each}`);
     case 'time':
-      return [`${clean(part.label)}: ${new Date(part.at).toISOString().slice(0, 16).replace('T', ' ')} UTC`];
+      return [`${line(part.label)}: ${moment(part.at)}`];
     default:
       return [''];
   }
 }
 
-function table(columns: string[], rows: string[][], caption: string | undefined): string[] {
-  const cells = [columns, ...rows].map((row) => row.map((cell) => clean(cell).slice(0, 60)));
+/** Columns where they fit; else one block a row, so that nothing is cut off. */
+function table(columns: string[], rows: string[][], caption: string | undefined, width: number): string[] {
+  const cells = [columns, ...rows];
   const widths = columns.map((_, index) => Math.max(...cells.map((row) => row[index]?.length ?? 0)));
-  const lines = cells.map((row) =>
-    row
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
-  return caption ? [`${clean(caption)}:`, ...lines] : lines;
+  const head = caption ? [`${line(caption)}:`] : [];
+  if (widths.reduce((sum, each) => sum + each + 2, -2) <= Math.max(width, 60)) {
+    const lines = cells.map((row) =>
+      row
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+    return [...head, ...lines];
+  }
+  const blocks = rows.flatMap((row) => {
+    const [first = '', ...rest] = row;
+    const told = rest.map((cell, index) => `${columns[index + 1] ?? ''}: ${cell}`).filter((each) => !/: $/.test(each));
+    return [
+      ...wrap(`- ${columns[0] ?? ''}: ${first}`, width, 4),
+      ...told.flatMap((each) => wrap(`  ${each}`, width, 4)),
+    ];
+  });
+  return [...head, ...blocks];
 }
 
-function wrap(text: string, width: number): string[] {
+function moment(at: number): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? 'unknown' : `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+function paragraphs(text: string, width: number): string[] {
+  return text.split('\n').flatMap((each) => wrap(each, width));
+}
+
+/** Breaks between words; what follows is indented like the first line, and `hang` more. */
+function wrap(text: string, width: number, hang = 0): string[] {
+  const indent = /^ */.exec(text)?.[0] ?? '';
+  const later = indent + ' '.repeat(hang);
   const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line ? `${line} ${word}` : word;
+  let made = '';
+  for (const word of text.slice(indent.length).split(' ')) {
+    if (made && later.length + made.length + 1 + word.length > width) {
+      lines.push(`${lines.length === 0 ? indent : later}${made}`.trimEnd());
+      made = word;
+    } else made = made ? `${made} ${word}` : word;
   }
-  return [...lines, line];
+  return [...lines, `${lines.length === 0 ? indent : later}${made}`.trimEnd()];
 }

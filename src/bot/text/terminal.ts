@@ -1,10 +1,11 @@
 /** A chat in the terminal: any number of people of this machine, each with a conversation of their own. */
 import type { Card, Field, Form } from '../../core/card.ts';
+import { quoteValue } from '../../core/line.ts';
 import type { ChatPort, MessageRef } from '../../core/ports/chat.ts';
 import type { NewId } from '../../core/ports/clock.ts';
 import type { Place } from '../../core/records.ts';
 import type { Handle, Inbound, Outbound } from '../inbound.ts';
-import { clean, renderFormText, renderText } from './render.ts';
+import { clean, line, renderFormText, renderText } from './render.ts';
 
 export interface TerminalOptions {
   handle: Handle;
@@ -45,7 +46,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
     pressable.set(name, commands);
     const labels = card.buttons
       .filter(({ command }) => command !== undefined)
-      .map(({ label }, index) => `${index + 1} ${clean(label)}`);
+      .map(({ label }, index) => `${index + 1} ${line(label)}`);
     write(name, `  (short: ${labels.join(', ')})`);
   }
 
@@ -67,7 +68,8 @@ export function openTerminal(options: TerminalOptions): Terminal {
       const bar = card.parts.find((part) => part.part === 'progress');
       if (!busy) return print(place.conversation, card);
       const percent = bar ? ` (${bar.percent} %)` : '';
-      write(place.conversation, clean(`[..] ${card.title}${percent}. ${card.text.slice(card.title.length + 2)}`));
+      const said = card.text.startsWith(`${card.title}. `) ? card.text.slice(card.title.length + 2) : card.text;
+      write(place.conversation, line(`[..] ${card.title}${percent}. ${said}`));
     },
     async find() {
       return null;
@@ -107,17 +109,14 @@ export function openTerminal(options: TerminalOptions): Terminal {
 
   async function show(name: string, answer: Outbound): Promise<void> {
     if (answer.problems?.length && !answer.form) {
-      for (const { field, message } of answer.problems) write(name, `[!] ${clean(field)}: ${clean(message)}`);
+      for (const { field, message } of answer.problems) write(name, `[!] ${line(field)}: ${line(message)}`);
       return;
     }
     if (answer.card && !answer.receipt) print(name, answer.card);
     if (!answer.form) return;
     write(name, renderFormText(answer.form));
     if (!options.ask) {
-      write(
-        name,
-        `Type it in one line, such as: ${clean(answer.form.command)} ${answer.form.fields.map(({ key, value }) => `${key}=${value ?? '…'}`).join(' ')}`,
-      );
+      write(name, oneLine(answer.form));
       return;
     }
     const values = await fill(name, answer.form, options.ask);
@@ -141,13 +140,26 @@ export function openTerminal(options: TerminalOptions): Terminal {
 
   return {
     port,
-    say(name, line) {
-      const pressed = /^\s*[1-9]\s*$/.test(line) ? pressable.get(name)?.[Number(line) - 1] : undefined;
-      return pass(name, pressed === undefined ? { source: 'direct', text: line } : { source: 'button', text: pressed });
+    say(name, typed) {
+      const pressed = /^\s*[1-9]\s*$/.test(typed) ? pressable.get(name)?.[Number(typed) - 1] : undefined;
+      return pass(
+        name,
+        pressed === undefined ? { source: 'direct', text: typed } : { source: 'button', text: pressed },
+      );
     },
   };
 }
 
+/** How a form is answered where nobody can be asked. */
+function oneLine(form: Form): string {
+  if (form.private)
+    return 'This asks for secrets, and they are never typed into a line: start KQueen in a terminal to be asked for them.';
+  const given = form.fields.map(
+    ({ key, value }) => `${key}=${value === undefined || value === '' ? '…' : quoteValue(value)}`,
+  );
+  return `Type it in one line, such as: ${line(form.command)} ${line(given.join(' '))}`;
+}
+
 function question(field: Field): string {
-  return `  ${clean(field.label)}${field.value === undefined ? '' : ` [${clean(field.value)}]`}: `;
+  return `  ${line(field.label)}${field.value === undefined ? '' : ` [${line(field.value)}]`}: `;
 }
