@@ -81,7 +81,8 @@ export const options = {
     group: 'Process',
     kind: choice('debug', 'info', 'warn', 'error'),
     default: 'info',
-    about: 'The least that is logged, as JSON on standard output (as short lines when that is a terminal).',
+    about:
+      'The least that is logged, to standard error: JSON, or short lines when that is a terminal. Where neither etcd nor a chat platform is configured it is `warn`.',
   }),
   KQUEEN_ORGANIZATION: option({
     group: 'Process',

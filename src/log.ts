@@ -11,9 +11,9 @@ export interface LogOptions {
   readable?: boolean;
 }
 
-/** Names of fields whose values are never logged, at any depth. */
+/** Endings of the names of fields whose values are never logged, at any depth: `token`, `botToken`, `MicrosoftAppPassword`, `x-api-key`. */
 const secretField =
-  /^(authorization|cookie|password|secret|token|api[-_]?key|kubeconfig|private[-_]?key|client[-_]?secret|signing[-_]?secret)$/i;
+  /(?:authorization|cookie|passw(?:or)?d|passphrase|secret|secret[-_]?keys?|tokens?|api[-_]?key|access[-_]?key|private[-_]?key|kubeconfig|credentials?)$/i;
 
 /** Opens the log. */
 export function openLog(options: LogOptions): Log {
