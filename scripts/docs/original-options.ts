@@ -283,7 +283,7 @@ export const uiOptions: OriginalOption[] = [
     names: ['ENABLE_ADDONS', 'CACHE', 'PRELOADER', 'STATIC_DIR'],
     was: 'parts of the web pages',
     fate: 'dropped',
-    why: 'There are no web pages.',
+    why: 'There are no pages to browse, only the one of a one-time link.',
   },
   {
     names: [
