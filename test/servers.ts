@@ -217,7 +217,7 @@ function required(name: ServerName): string {
 
 const temporaryFolders = new Set<string>();
 function temporaryFolder(name: string): string {
-  const dir = mkdtempSync(join(tmpdir(), `kqueen-${name}-`));
+  const dir = mkdtempSync(join(tmpdir(), `kqueen-${name}-${process.pid}-`));
   temporaryFolders.add(dir);
   return dir;
 }
@@ -305,6 +305,11 @@ async function startServer(
     if (child?.exitCode !== null || child.signalCode !== null) throw new Error(`${name} does not run`);
     child.kill(which);
   };
+  const removeFolder = () => {
+    if (options.dir !== undefined) return;
+    rmSync(dir, { recursive: true, force: true });
+    temporaryFolders.delete(dir);
+  };
   const urlNow = () =>
     scheme.includes('://') ? `${scheme}127.0.0.1:${port}` : `${scheme || 'http'}://127.0.0.1:${port}`;
 
@@ -323,7 +328,10 @@ async function startServer(
           await up(ready);
           break;
         } catch (error) {
-          if (options.port !== undefined || attempt === 3 || !/address already in use/i.test(log)) throw error;
+          if (options.port !== undefined || attempt === 3 || !/address already in use/i.test(log)) {
+            removeFolder();
+            throw error;
+          }
           port = await freePort();
         }
       }
@@ -338,10 +346,7 @@ async function startServer(
         logs: () => log,
         async stop() {
           if (child) await endProcess(child, 'SIGTERM');
-          if (options.dir === undefined) {
-            rmSync(dir, { recursive: true, force: true });
-            temporaryFolders.delete(dir);
-          }
+          removeFolder();
         },
         async kill9() {
           if (child) await endProcess(child, 'SIGKILL');

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { eventually, findServer, needServer, startEtcd, startRedis } from '../servers.ts';
@@ -38,7 +39,9 @@ describe('etcd for tests', () => {
 
   it('shows the program’s own words when it cannot start', async (ctx) => {
     needServer(ctx, 'etcd');
+    const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`kqueen-etcd-${process.pid}-`));
     await expect(startEtcd({ args: ['--no-such-flag'] })).rejects.toThrow(/no-such-flag/);
+    expect(folders()).toEqual([]);
   });
 });
 
