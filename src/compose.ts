@@ -2,8 +2,9 @@
 
 import type { Terminal } from './bot/text/terminal.ts';
 import { newId, systemClock } from './clock.ts';
-import { handouts, startBot } from './compose-bot.ts';
+import { startBot } from './compose-bot.ts';
 import { asFault } from './core/errors.ts';
+import { lookAtHandout, takeHandout } from './core/handout.ts';
 import type { ChatPort } from './core/ports/chat.ts';
 import type { Clock } from './core/ports/clock.ts';
 import type { Log } from './core/ports/log.ts';
@@ -144,16 +145,23 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
       ...ports.map((port): [string, Promise<unknown>] => [port.platform, port.ready()]),
     ];
     const wrong: Record<string, string> = {};
-    for (const [name, check] of checks) {
-      await within(clock, check, 3_000).catch((thrown: unknown) => {
+    // All at once: a check that fails while another is waited for must have somebody who hears it.
+    const looks = checks.map(([name, check]) =>
+      within(clock, check, 3_000).catch((thrown: unknown) => {
         wrong[name] = asFault(thrown, 'It does not answer.').message;
-      });
-    }
+      }),
+    );
+    await Promise.all(looks);
     const space = opened.space();
     if (space) wrong.space = space;
     return wrong;
   };
 
+  const links = { store, sealer, kube, clock, newId, org };
+  const handouts = {
+    look: (token: string) => lookAtHandout(links, token),
+    take: (token: string) => takeHandout(links, token),
+  };
   const http = await listen(
     {
       ...settings.http,
@@ -165,7 +173,7 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
       ...(chats.slack ? { slack: chats.slack } : {}),
       ...(chats.teams ? { teams: chats.teams } : {}),
       ...(chats.local ? { local: chats.local } : {}),
-      ...(roles.bot ? { handout: handouts(settings, { store, sealer, kube, clock }) } : {}),
+      ...(roles.bot ? { handout: handouts } : {}),
       notReady,
       metrics: () => metrics.page(),
     },
@@ -184,15 +192,20 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
   };
 }
 
-/** The first admins of an installation. They are written once; later roles are the records' own. */
+/** The admins that the configuration names are superadmins: new people are written down, known ones are raised, and both is in the audit log. */
 async function ensureAdmins(store: Store, org: string, admins: readonly string[], now: number): Promise<void> {
-  for (const id of admins) {
-    const name = id.split(':').at(-1) ?? id;
+  for (const person of admins) {
+    const ref = { kind: 'person', org, id: person } as const;
+    const before = await store.get(ref);
+    if (before?.record.role === 'superadmin') continue;
+    const name = before?.record.name ?? person.split(':').at(-1) ?? person;
+    const id = `${String(now).padStart(13, '0')}-${newId(8)}`;
     await store.commit([
+      { op: 'put', ref, record: { v: 1, id: person, org, name, seenAt: now, ...before?.record, role: 'superadmin' }, if: before?.revision ?? 0 },
       {
         op: 'put',
-        ref: { kind: 'person', org, id },
-        record: { v: 1, id, org, name, role: 'superadmin', seenAt: now },
+        ref: { kind: 'audit', org, id },
+        record: { v: 1, id, org, at: now, who: 'kqueen', whoName: 'KQueen', action: 'person.role', command: 'KQUEEN_BOOTSTRAP_ADMINS', outcome: 'done', subject: name, reason: 'named in the configuration' },
         if: 0,
       },
     ]);

@@ -70,7 +70,8 @@ async function route(
   response: ServerResponse,
 ): Promise<void> {
   const path = (request.url ?? '/').split('?')[0] ?? '/';
-  const key = `${request.method} ${path}`;
+  const probe = request.method === 'HEAD' && (path === '/healthz' || path === '/readyz');
+  const key = `${probe ? 'GET' : request.method} ${path}`;
   if (key === 'POST /slack/events' && routes.slack) return routes.slack(request, response);
   if (key === 'POST /api/messages' && routes.teams) return routes.teams(request, response);
   if (key === 'GET /healthz') return text(response, 200, 'ok\n');
@@ -98,8 +99,12 @@ function mayReadMetrics(options: HttpOptions, request: IncomingMessage): boolean
   const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
   if (options.metricsToken && given && sameText(given, options.metricsToken)) return true;
   // Behind a proxy every caller has the proxy's address, so a forwarded request needs the token.
-  if (request.headers['x-forwarded-for'] !== undefined) return false;
+  if (forwarded(request)) return false;
   return allowed(options.metricsFrom, request.socket.remoteAddress ?? '');
+}
+
+function forwarded(request: IncomingMessage): boolean {
+  return ['x-forwarded-for', 'forwarded', 'x-real-ip'].some((name) => request.headers[name] !== undefined);
 }
 
 /** Whether an address lies within one of the CIDRs; IPv4-mapped IPv6 addresses count as IPv4. */
@@ -144,6 +149,7 @@ async function handout(
     'content-type': 'text/html; charset=utf-8',
     'cache-control': 'no-store',
     'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
     'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
   };
   const gone = page(
@@ -157,7 +163,9 @@ async function handout(
     return void response.writeHead(200, headers).end(page(form));
   }
   if (request.method !== 'POST')
-    return void response.writeHead(405, headers).end(page('<p>Open this link in a browser.</p>'));
+    return void response
+      .writeHead(405, { ...headers, allow: 'GET, HEAD, POST' })
+      .end(page('<p>Open this link in a browser.</p>'));
   const file = await routes.take(token);
   if (!file) return void response.writeHead(410, headers).end(gone);
   response
@@ -176,14 +184,18 @@ async function local(
   response: ServerResponse,
 ): Promise<void> {
   const given = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
-  const near = allowed(['127.0.0.0/8', '::1/128'], request.socket.remoteAddress ?? '');
+  const near = !forwarded(request) && allowed(['127.0.0.0/8', '::1/128'], request.socket.remoteAddress ?? '');
   if (!near || !sameText(given, routes.token))
     return text(response, 401, 'This is for the person who started KQueen on this machine.\n');
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // Not destroyed when it is left early: the answer goes over the same connection.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > 20_000) return text(response, 413, 'That line is too long.\n');
+    if (size > 20_000) {
+      response.setHeader('connection', 'close');
+      return text(response, 413, 'That line is too long.\n');
+    }
     chunks.push(chunk);
   }
   return text(response, 200, `${await routes.say('admin', Buffer.concat(chunks).toString('utf8'))}\n`);
