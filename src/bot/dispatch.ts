@@ -146,7 +146,12 @@ async function runLine(
   correlation: string,
 ): Promise<Outbound> {
   if (!command) throw new Fault('internal', 'The help is missing.');
-  const caller = await callerOf(parts, inbound, command.changes);
+  const delivered = () => parts.store.get({ kind: 'delivery', org: parts.org, id: deliveryId(inbound.eventId) });
+  // Both at once: the person waits for the store no longer than they must.
+  const [caller, before] = await Promise.all([
+    callerOf(parts, inbound, command.changes),
+    command.changes ? delivered() : undefined,
+  ]);
   const refused = refusal(command.policy, caller, [caller.person]);
   if (refused) throw refused;
   const secrets = allSecretKeys(parts);
@@ -154,8 +159,6 @@ async function runLine(
   const line = lineOf(command, spoken);
   const problem = misplacedSecret(values, secrets, inbound) ?? check(command, values, inbound, line);
   if (problem) return problem;
-  const delivered = () => parts.store.get({ kind: 'delivery', org: parts.org, id: deliveryId(inbound.eventId) });
-  const before = command.changes ? await delivered() : undefined;
   if (before) return repeatAnswer(before.record);
   const context = contextOf(parts, inbound, caller, line, correlation);
   const inStep = command.changes || (await parts.cache.reached(lastWrite(parts.store), 500));

@@ -77,10 +77,17 @@ export async function findJob(context: Context, name: string): Promise<Stored<'j
 export async function findProvisioner(context: Context, name: string): Promise<Stored<'provisioner'>> {
   const { store, caller } = context;
   const wanted = name.trim().toLowerCase();
-  const held = await store.get({ kind: 'name', org: caller.org, id: `provisioner.${wanted}` });
-  const found = held && (await store.get({ kind: 'provisioner', org: caller.org, id: held.record.holder }));
+  const near = context.cache.query('provisioner', caller.org).items;
+  const guess = near.find((each) => each.name === wanted)?.id;
+  const read = (id: string | undefined) => (id ? store.get({ kind: 'provisioner', org: caller.org, id }) : undefined);
+  // The one that memory has under this name is read along with the name; it counts only if the store agrees.
+  const [held, guessed] = await Promise.all([
+    store.get({ kind: 'name', org: caller.org, id: `provisioner.${wanted}` }),
+    read(guess),
+  ]);
+  const found = held?.record.holder === guess ? guessed : await read(held?.record.holder);
   if (found) return found;
-  const names = context.cache.query('provisioner', caller.org).items.map((each) => each.name);
+  const names = near.map((each) => each.name);
   throw new Fault('not-found', `There is no provisioner named ${wanted}.`, {
     field: 'provisioner',
     next: names.length > 0 ? `There are: ${names.join(', ')}.` : 'An admin adds one with provisioner add.',
