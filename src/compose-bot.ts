@@ -6,7 +6,6 @@ import { createLiveOptions } from './bot/live-options.ts';
 import { type Notifier, startNotifier } from './bot/notifier.ts';
 import { openTerminal, type Terminal } from './bot/text/terminal.ts';
 import { newId } from './clock.ts';
-import { issue } from './core/commands/cluster-access.ts';
 import { registry } from './core/commands/index.ts';
 import { connectProvisioner } from './core/connect.ts';
 import { asFault } from './core/errors.ts';
@@ -198,39 +197,4 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
     notify(port);
   }
   return chats;
-}
-
-/** One-time links: looking burns nothing, taking issues and burns. */
-export function handouts(settings: Settings, parts: Pick<BotParts, 'store' | 'sealer' | 'kube' | 'clock'>) {
-  const { store, clock } = parts;
-  const { org } = settings;
-  const find = async (token: string) => {
-    const id = createHash('sha256').update(token).digest('hex');
-    const found = await store.get({ kind: 'handout', org, id });
-    if (!found || found.record.expiresAt < clock.now()) return null;
-    const cluster = await store.get({ kind: 'cluster', org, id: found.record.cluster });
-    return cluster ? { handout: found, cluster: cluster.record } : null;
-  };
-  return {
-    async look(token: string): Promise<string | null> {
-      return (await find(token))?.cluster.name ?? null;
-    },
-    async take(token: string) {
-      const found = await find(token);
-      if (!found) return null;
-      const { handout, cluster } = found;
-      // Burnt first: two clicks at once hand out one credential.
-      const burnt = await store.commit([{ op: 'delete', ref: handout.ref, if: handout.revision }]);
-      if (!burnt.ok) return null;
-      const call = (ms: number) => ({ signal: AbortSignal.timeout(ms), deadline: clock.now() + ms });
-      const access = await issue(
-        { ...parts, call },
-        cluster,
-        handout.record.person,
-        handout.record.role,
-        handout.record.seconds,
-      );
-      return { name: `${cluster.name}.kubeconfig`, content: access.kubeconfig };
-    },
-  };
 }

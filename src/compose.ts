@@ -201,11 +201,28 @@ async function ensureAdmins(store: Store, org: string, admins: readonly string[]
     const name = before?.record.name ?? person.split(':').at(-1) ?? person;
     const id = `${String(now).padStart(13, '0')}-${newId(8)}`;
     await store.commit([
-      { op: 'put', ref, record: { v: 1, id: person, org, name, seenAt: now, ...before?.record, role: 'superadmin' }, if: before?.revision ?? 0 },
+      {
+        op: 'put',
+        ref,
+        record: { v: 1, id: person, org, name, seenAt: now, ...before?.record, role: 'superadmin' },
+        if: before?.revision ?? 0,
+      },
       {
         op: 'put',
         ref: { kind: 'audit', org, id },
-        record: { v: 1, id, org, at: now, who: 'kqueen', whoName: 'KQueen', action: 'person.role', command: 'KQUEEN_BOOTSTRAP_ADMINS', outcome: 'done', subject: name, reason: 'named in the configuration' },
+        record: {
+          v: 1,
+          id,
+          org,
+          at: now,
+          who: 'kqueen',
+          whoName: 'KQueen',
+          action: 'person.role',
+          command: 'KQUEEN_BOOTSTRAP_ADMINS',
+          outcome: 'done',
+          subject: name,
+          reason: 'named in the configuration',
+        },
         if: 0,
       },
     ]);

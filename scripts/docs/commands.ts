@@ -86,6 +86,7 @@ const words: Record<(typeof policies)[Policy], string> = {
   member: 'everybody',
   owner: 'its owner, or an admin',
   admin: 'an admin',
+  superadmin: 'a superadmin',
 };
 
 function whoMay(policy: Policy): string {

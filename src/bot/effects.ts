@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { plainCard } from '../core/card.ts';
 import type { Answer, Effect, Effected } from '../core/command.ts';
-import { asFault } from '../core/errors.ts';
+import { asFault, Fault } from '../core/errors.ts';
 import type { Caller } from '../core/policy.ts';
 import type { Clock, NewId } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -57,12 +57,17 @@ export async function commitEffect(
     effect: effect.says,
   };
   if (effect.job) delivery.job = effect.job;
-  const done = await parts.store.commit([
-    ...changes,
-    { op: 'put', ref, record: delivery, if: 0 },
-    auditPut(parts, inbound, caller.name, line, effect),
-    ...personPut(parts, inbound, caller),
-  ]);
+  const all = async () =>
+    parts.store.commit([
+      ...changes,
+      { op: 'put', ref, record: delivery, if: 0 },
+      auditPut(parts, inbound, caller.name, line, effect),
+      ...(await personPut(parts, inbound, caller)),
+    ]);
+  let done = await all();
+  // The person did something else at the same moment: that stands in nobody's way.
+  for (let again = 0; again < 3 && !done.ok && done.conflicts.every(({ id }) => id === caller.person); again += 1)
+    done = await all();
   if (done.ok) {
     lastWritten.set(parts.store, Math.max(done.revision, lastWritten.get(parts.store) ?? 0));
     return done;
@@ -105,22 +110,24 @@ function kept(line: string): string {
   return scrub(line).slice(0, 1_000);
 }
 
-/** A person is remembered with their first change: owners are named, approvers are found. */
-function personPut(parts: RecordParts, inbound: Inbound, caller: Caller): Change[] {
+/**
+ * A person is remembered with their first change: owners are named, approvers are found. Their role is left as it stands in the store, also when
+ * it was changed while their command ran; then the command is refused, because it was allowed to somebody they no longer are.
+ */
+async function personPut(parts: RecordParts, inbound: Inbound, caller: Caller): Promise<Change[]> {
   const ref = { kind: 'person', org: caller.org, id: caller.person } as const;
-  const known = parts.cache.get(ref);
-  if (known && known.name === caller.name && (known.direct || !inbound.private)) return [];
-  const record: Person = {
-    v: 1,
-    id: caller.person,
-    org: caller.org,
-    name: caller.name,
-    role: caller.role,
-    seenAt: parts.clock.now(),
-  };
+  const fits = (known: Person | undefined) =>
+    known !== undefined && known.name === caller.name && (known.direct !== undefined || !inbound.private);
+  if (fits(parts.cache.get(ref))) return [];
+  const before = await parts.store.get(ref);
+  if ((before?.record.role ?? 'member') !== caller.role) {
+    throw new Fault('not-allowed', 'Your role was changed at the same moment.', { next: 'Try it again.' });
+  }
+  if (fits(before?.record)) return [];
+  const { person: id, org, name, role } = caller;
+  const record: Person = { v: 1, id, org, role, ...before?.record, name, seenAt: parts.clock.now() };
   if (inbound.private) record.direct = inbound.place;
-  else if (known?.direct) record.direct = known.direct;
-  return [{ op: 'put', ref, record }];
+  return [{ op: 'put', ref, record, if: before?.revision ?? 0 }];
 }
 
 /** Refusals are audited; when even that cannot be written, the log has it. */

@@ -44,7 +44,7 @@ const claimMs = 6_000;
 /** Starts the notifier of one workspace. */
 export function startNotifier(parts: NotifierParts): Notifier {
   const { cache, store, clock, port, log, org } = parts;
-  const claim = createClaim({ store, newId: parts.newId }, `posts.${port.platform}.${port.workspace}`, claimMs);
+  const claim = createClaim({ store, newId: parts.newId, org }, `posts.${port.platform}.${port.workspace}`, claimMs);
   const stop = new AbortController();
   /** Topics to look at, with the time before which it is no use. */
   const due = new Map<string, { topic: Topic; at: number }>();

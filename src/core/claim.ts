@@ -12,8 +12,12 @@ export interface ClaimHolder {
  * A thing that only one process may do at a time: a record bound to a lease. Call `hold` at least every third of `ttlMs`; a process that dies or
  * loses the store loses the claim when the lease ends.
  */
-export function createClaim(parts: { store: Store; newId: NewId }, id: string, ttlMs: number): ClaimHolder {
-  const ref: Ref<'claim'> = { kind: 'claim', org: 'default', id };
+export function createClaim(
+  parts: { store: Store; newId: NewId; org: string },
+  id: string,
+  ttlMs: number,
+): ClaimHolder {
+  const ref: Ref<'claim'> = { kind: 'claim', org: parts.org, id };
   const holder = parts.newId(12);
   let lease: Lease | undefined;
 

@@ -2,9 +2,9 @@
 
 /** Small words that stand for a key (`on`, `because`) and nouns: alone, the grammar would not read them as a value. */
 export const spokenWords: ReadonlySet<string> = new Set([
-  ...['on', 'in', 'for', 'because', 'as'],
+  ...['on', 'in', 'for', 'because', 'as', 'to'],
   ...['cluster', 'clusters', 'job', 'jobs', 'approval', 'approvals', 'provisioner', 'provisioners'],
-  ...['engine', 'engines', 'fleet', 'health', 'help'],
+  ...['engine', 'engines', 'fleet', 'health', 'help', 'person', 'people', 'role'],
 ]);
 
 const bare = /^[^\s"'\u2018-\u201f\u2032\u2033\\=<>!~]+$/;

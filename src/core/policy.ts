@@ -3,7 +3,7 @@ import { Fault } from './errors.ts';
 import type { Plan, Role } from './records.ts';
 
 /** Whom a policy lets pass. `owner`: the owner of the cluster, or an admin. */
-type Rule = 'member' | 'owner' | 'admin';
+type Rule = 'member' | 'owner' | 'admin' | 'superadmin';
 
 export const policies = Object.freeze({
   'kqueen:read': 'member',
@@ -25,6 +25,8 @@ export const policies = Object.freeze({
   'job:list': 'member',
   'job:control': 'owner',
   'audit:list': 'admin',
+  'person:list': 'admin',
+  'person:role': 'superadmin',
 } as const satisfies Record<string, Rule>);
 
 export type Policy = keyof typeof policies;
@@ -64,6 +66,7 @@ export function refusal(policy: Policy, caller: Caller, owners: readonly string[
         },
       );
     case 'admin':
+    case 'superadmin':
       if (atLeast(caller.role, rule)) return null;
       return new Fault('not-allowed', `That needs the role ${rule}; you are a ${caller.role}.`, {
         next: `Ask a person with the role ${rule}.`,

@@ -15,7 +15,7 @@ const patterns: { name: string; pattern: RegExp }[] = [
   { name: 'a Google credential', pattern: /\b(?:AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,})/ },
   { name: 'a GitHub token', pattern: /\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})/ },
   { name: 'a bearer token', pattern: /\bauthorization["']?\s*[:=]\s*["']?(?:bearer|basic)\s+\S{8,}/i },
-  { name: 'an address with a password', pattern: /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]+:[^\s/@]{3,}@/i },
+  { name: 'an address with a password', pattern: /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*:[^\s/@]{3,}@/i },
   {
     name: 'a password',
     // A key that ends like a credential's, then its value: `os_password=…`, `"clientSecret": "…"`, `aws_secret_access_key = …`.

@@ -74,7 +74,8 @@ export async function startWorker(parts: WorkerParts): Promise<WorkerHandle> {
   const { limits: _ticks, ...shared } = parts;
   const health = createHealthSweep({ ...shared, ...(parts.sweepLimits ? { limits: parts.sweepLimits } : {}) });
   const provisioners = createProvisionerSweep(parts);
-  const claim = createClaim({ store, newId: parts.newId }, 'sweeps', every.claim);
+  // The sweeps go over every organisation, so there is one claim for all of them.
+  const claim = createClaim({ store, newId: parts.newId, org: 'default' }, 'sweeps', every.claim);
   let leader = false;
 
   await queue.work((tick) => runner.runTick(tick), parts.concurrency ?? 64);

@@ -184,7 +184,7 @@ interface KeepAliveStream {
   on(event: 'error', act: (error: Error) => void): unknown;
   on(event: 'end', act: () => void): unknown;
   write(request: { ID: string }): void;
-  cancel(): void;
+  end(): void;
 }
 
 /** etcd extends a lease over a stream; one question, one answer, and the stream ends. */
@@ -194,7 +194,7 @@ function firstAnswer(stream: KeepAliveStream, lease: string): Promise<ILeaseKeep
     stream.on('end', () => reject(new Error('14 UNAVAILABLE: the stream ended without an answer')));
     stream.on('data', (answer) => {
       resolve(answer);
-      stream.cancel();
+      stream.end();
     });
     stream.write({ ID: lease });
   });

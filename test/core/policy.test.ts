@@ -5,14 +5,17 @@ import type { Role } from '../../src/core/records.ts';
 const caller = (role: Role, person = 'slack:T1:me'): Caller => ({ person, name: 'Me', role, org: 'default' });
 
 describe('who may', () => {
-  test.each(Object.entries(policies) as [Policy, 'member' | 'owner' | 'admin'][])('%s is for %s', (policy, rule) => {
-    const may = (role: Role, owners: string[]) => refusal(policy, caller(role), owners) === null;
-    expect(may('member', [])).toBe(rule === 'member');
-    expect(may('member', ['slack:T1:me'])).toBe(rule !== 'admin');
-    expect(may('member', ['slack:T1:other'])).toBe(rule === 'member');
-    expect(may('admin', [])).toBe(true);
-    expect(may('superadmin', [])).toBe(true);
-  });
+  test.each(Object.entries(policies) as [Policy, 'member' | 'owner' | 'admin' | 'superadmin'][])(
+    '%s is for %s',
+    (policy, rule) => {
+      const may = (role: Role, owners: string[]) => refusal(policy, caller(role), owners) === null;
+      expect(may('member', [])).toBe(rule === 'member');
+      expect(may('member', ['slack:T1:me'])).toBe(rule === 'member' || rule === 'owner');
+      expect(may('member', ['slack:T1:other'])).toBe(rule === 'member');
+      expect(may('admin', [])).toBe(rule !== 'superadmin');
+      expect(may('superadmin', [])).toBe(true);
+    },
+  );
 
   // S7: an unknown resource was allowed.
   test.each(['cluster:explode', 'constructor', 'toString', '__proto__', ''])(

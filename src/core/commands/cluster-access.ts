@@ -16,6 +16,11 @@ const shortest = 600;
 /** How long a one-time link waits for its person. */
 export const linkMs = 10 * 60_000;
 
+/** The record of a link holds a hash of its token: who reads the store cannot use it. */
+export function handoutId(token: string): string {
+  return createHash('sha256').update(token).digest('hex');
+}
+
 /** A personal, short-lived credential for a cluster, handed to its requester alone. */
 export const clusterAccess: Command = {
   name: 'cluster access',
@@ -53,11 +58,21 @@ export const clusterAccess: Command = {
     const effect = { action: 'cluster.access', outcome: 'issued' as const, subject: cluster.name };
     const footer = `Role ${role}, for ${formatDuration(seconds * 1_000)}. It is yours alone and is in the audit log.`;
 
+    if (!publicUrl && context.place.chat === 'teams') {
+      throw new Fault(
+        'unsupported',
+        'Teams takes no files from KQueen, and this KQueen has no address of its own for a one-time link.',
+        {
+          whose: 'admin',
+          next: 'An operator sets KQUEEN_PUBLIC_URL.',
+        },
+      );
+    }
     if (publicUrl) {
       const token = context.newId(40);
       const handout: Handout = {
         v: 1,
-        id: createHash('sha256').update(token).digest('hex'),
+        id: handoutId(token),
         org: caller.org,
         cluster: cluster.id,
         person: caller.person,
@@ -69,6 +84,8 @@ export const clusterAccess: Command = {
         [{ op: 'put', ref: { kind: 'handout', org: caller.org, id: handout.id }, record: handout, if: 0 }],
         {
           ...effect,
+          // Issued is what is taken: that is recorded when the link is used.
+          outcome: 'requested',
           says: `A link to your credential for ${cluster.name} was given to you already; ask again for a new one.`,
         },
       );

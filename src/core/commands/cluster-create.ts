@@ -40,7 +40,10 @@ export const clusterCreate: Command = {
   name: 'cluster create',
   aliases: ['cluster new', 'cluster launch'],
   summary: 'Make a new cluster',
-  examples: ['cluster create dev-1', 'cluster create dev-2 on sandbox region=eu-1 size=small nodes=3 purpose=test'],
+  examples: [
+    'cluster create dev-1',
+    'cluster create dev-2 on sandbox region=sandbox-north size=small nodes=3 purpose=test',
+  ],
   group: 'Clusters',
   policy: 'cluster:create',
   changes: true,

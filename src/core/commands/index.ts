@@ -11,6 +11,7 @@ import { clusters } from './clusters.ts';
 import { audit, health } from './fleet.ts';
 import { help, version, whoami } from './help.ts';
 import { jobCancel, jobRetry, jobShow, jobs } from './jobs.ts';
+import { people, personRole } from './people.ts';
 import { provisionerAdd, provisionerCheck, provisionerEdit } from './provisioner-add.ts';
 import { provisionerRemove } from './provisioner-remove.ts';
 import { enginesCommand, provisioners } from './provisioners.ts';
@@ -40,6 +41,8 @@ const all: readonly Command[] = [
   provisionerRemove,
   enginesCommand,
   audit,
+  people,
+  personRole,
   help,
   whoami,
   version,
