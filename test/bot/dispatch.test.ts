@@ -198,9 +198,35 @@ test('people are remembered with their first change, and their direct conversati
   const direct = { chat: 'slack' as const, workspace: 'T1', conversation: 'D9' };
   await say('dev', wish.replace('dev-1', 'dev-2'), { private: true, place: direct });
   expect(await known()).toMatchObject({ direct });
+  // Five first things at once: all of them are done.
+  const five = await Promise.all([1, 2, 3, 4, 5].map((n) => say('mel', wish.replace('dev-1', `mel-${n}`))));
+  expect(five.map(({ card }) => card?.tone)).toEqual(['busy', 'busy', 'busy', 'busy', 'busy']);
   // A role is the record's own: whatever a person calls themselves.
   await say('dev', wish.replace('dev-1', 'dev-3'), { person: { id: people.dev.id, name: 'Grace', external: null } });
   expect(await known()).toMatchObject({ role: 'member' });
+});
+
+// A role that is taken away must not come back with what its person did at that moment.
+test('a role that changes while a command runs stays changed, and the command is refused', async () => {
+  const ref = { kind: 'person', org, id: people.anna.id } as const;
+  const { say, opened } = await open({
+    parts: {
+      registry: withCommand(
+        async (context) => {
+          const before = await context.store.get(ref);
+          if (!before) throw new Error('no person');
+          await context.store.commit([{ op: 'put', ref, record: { ...before.record, role: 'member' } }]);
+          await context.effect([], { action: 'test', outcome: 'done', subject: 'test', says: 'Done.' });
+          return { audience: 'caller', card: plainCard('Done', 'x') };
+        },
+        { changes: true },
+      ),
+    },
+  });
+  // Another name makes the person's record be written.
+  const answer = await say('anna', 'test it', { person: { id: people.anna.id, name: 'Anna B.', external: null } });
+  expect(answer.card?.title).toBe('Not allowed');
+  expect((await opened.store.get(ref))?.record.role).toBe('member');
 });
 
 test('a process reads its own writes', async () => {
@@ -291,7 +317,8 @@ describe('on etcd behind a proxy', () => {
       needServer(ctx, 'etcd');
       const { say, told, audit } = await onEtcd({ registry: heldCommit(mode) });
       const began = performance.now();
-      const first = await say('dev', 'test it', { eventId: 'held' });
+      // Somebody whose record need not be read first, so that the commit is what meets the fault.
+      const first = await say('grace', 'test it', { eventId: 'held' });
       expect(performance.now() - began).toBeLessThan(2_500);
       const unconfirmed =
         first.card?.title === 'Not confirmed' ? first : (await eventually('told', () => told[0])).answer;
