@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { approvalFor, type Caller } from './policy.ts';
 import type { Engine, Options, Price } from './ports/engine.ts';
-import type { Cluster, Plan, Provisioner } from './records.ts';
+import type { Cluster, Health, Plan, Provisioner } from './records.ts';
 import { formatMoney, hoursPerMonth } from './units.ts';
 import { count } from './words.ts';
 
@@ -97,7 +97,7 @@ export function planCreate(input: CreateInput, caller: Caller): Plan {
 export function planDelete(
   cluster: Cluster,
   engine: Engine | undefined,
-  health: DyingCounts | null,
+  health: DyingCounts | undefined,
   caller: Caller,
 ): Plan {
   const approval = approvalFor('cluster.delete', caller, cluster.purpose);
@@ -142,4 +142,9 @@ export interface DyingCounts {
   nodes: number;
   deployments: number;
   pods: number;
+}
+
+/** The counts of a health record that a deletion's plan shows. */
+export function dyingOf(health: Health): DyingCounts {
+  return { nodes: health.nodes, deployments: health.deployments.total, pods: health.pods.total };
 }

@@ -31,7 +31,7 @@ type Stream = Awaited<ReturnType<Etcd3['watchClient']['watch']>>;
 
 /**
  * etcd sends the backlog of a late watch every 100 ms, apart from its answers to progress requests (before 3.4.25 and 3.5.8 not even
- * in order with them, etcd issue 15220). A watch that was behind counts as in step only after this much quiet.
+ * in order with them, etcd#15220). A watch that was behind counts as in step only after this much quiet.
  */
 const settleMs = 300;
 /** For the same reason a progress answer is believed for good only when no earlier change has come in this time after it. */

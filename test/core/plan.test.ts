@@ -113,7 +113,7 @@ describe('the plan of a deletion', () => {
     const cluster = sampleCluster('c1');
     const seen = planDelete(cluster, sandbox, { nodes: 3, deployments: 2, pods: 9 }, member);
     expect(JSON.stringify(seen.facts)).toContain('3 nodes, 2 deployments, 9 pods');
-    const unseen = planDelete(cluster, undefined, null, member);
+    const unseen = planDelete(cluster, undefined, undefined, member);
     expect(JSON.stringify(unseen.facts)).toContain('has not seen');
     expect(unseen.disturbs).toContain('cannot be undone');
   });

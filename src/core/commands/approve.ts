@@ -3,7 +3,7 @@ import { plainCard } from '../card.ts';
 import type { Answer, Command, Context } from '../command.ts';
 import { Fault } from '../errors.ts';
 import { formatLine } from '../line.ts';
-import { planCreate } from '../plan.ts';
+import { dyingOf, planCreate, planDelete } from '../plan.ts';
 import { atLeast } from '../policy.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import type { Approval, Job, Plan } from '../records.ts';
@@ -170,8 +170,14 @@ async function pending(context: Context, name: string): Promise<Pending> {
 /** The plan as it would be made now; what cannot be asked at the moment keeps its recorded value. */
 async function planNow(context: Context, job: Job): Promise<Plan> {
   const { store, engines } = context;
-  if (job.kind !== 'cluster.create') return job.plan;
   const cluster = await store.get({ kind: 'cluster', org: job.org, id: job.cluster });
+  // What a member would need: a request that waits for approval needed one, whoever asked.
+  const asker = { person: job.requestedBy, name: job.requesterName, role: 'member' as const, org: job.org };
+  if (job.kind === 'cluster.delete' && cluster) {
+    const health = context.cache.get({ kind: 'health', org: job.org, id: job.cluster });
+    const plan = planDelete(cluster.record, engines.get(cluster.record.engine), health && dyingOf(health), asker);
+    return plan.hash === job.plan.hash ? job.plan : { ...plan, approval: job.plan.approval };
+  }
   const provisioner = await store.get({ kind: 'provisioner', org: job.org, id: job.provisioner });
   if (!cluster || !provisioner) {
     throw new Fault('stale-plan', 'What this request rests on is gone: its provisioner was removed.', {
@@ -183,7 +189,6 @@ async function planNow(context: Context, job: Job): Promise<Plan> {
   const options = await context.options(provisioner.record);
   if (!options) return job.plan;
   const { name, spec, purpose, labels, owner, ownerName } = cluster.record;
-  const asker = { person: job.requestedBy, name: job.requesterName, role: 'member' as const, org: job.org };
   const plan = planCreate(
     {
       name,
@@ -197,7 +202,7 @@ async function planNow(context: Context, job: Job): Promise<Plan> {
     },
     asker,
   );
-  // A request that waits for approval needed one when it was asked; a price unknown then and known now is news.
+  // A price unknown then and known now is news.
   return { ...plan, approval: job.plan.approval };
 }
 

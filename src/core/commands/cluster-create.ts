@@ -7,11 +7,11 @@ import { hashOf, planCreate } from '../plan.ts';
 import { purposes } from '../policy.ts';
 import type { Engine, Options } from '../ports/engine.ts';
 import type { Change } from '../ports/store.ts';
-import type { Approval, Cluster, Plan, Provisioner } from '../records.ts';
+import type { Cluster, Plan, Provisioner } from '../records.ts';
 import { field, fieldsOf, labelsSchema, type Problem, readValues, secretKeys } from '../schema.ts';
 import { planParts } from '../views/plan.ts';
 import { jobName } from '../words.ts';
-import { findProvisioner, nameField, newJob, repeatAnswer, toCaller } from './common.ts';
+import { findProvisioner, nameField, newJob, repeatAnswer, toCaller, withApproval } from './common.ts';
 
 const args = z.object({
   name: nameField,
@@ -266,7 +266,7 @@ async function ask(
   plan: Plan,
   line: string,
 ): Promise<Answer> {
-  const { caller, now, limits, newId } = context;
+  const { caller, now, newId } = context;
   const { name, provisioner, engine, spec } = wanted;
   const id = newId(10);
   const jobId = newId(8);
@@ -318,29 +318,9 @@ async function ask(
     },
   ];
   if (plan.approval.needed) {
-    const approval: Approval = {
-      v: 1,
-      id: jobId,
-      org,
-      job: jobId,
-      cluster: id,
-      clusterName: name,
-      requestedBy: caller.person,
-      requesterName: caller.name,
-      requestedAt: now,
-      role: plan.approval.role,
-      planHash: plan.hash,
-      state: 'pending',
-      expiresAt: now + limits.approvalMs,
-    };
-    job = {
-      ...job,
-      state: 'AwaitingApproval',
-      approval: jobId,
-      dueAt: approval.expiresAt,
-      note: 'Waiting for approval.',
-    };
-    changes.push({ op: 'put', ref: { kind: 'approval', org, id: jobId }, record: approval, if: 0 });
+    const waiting = withApproval(context, job);
+    job = waiting.job;
+    changes.push(waiting.change);
   }
   changes.push({ op: 'put', ref: { kind: 'job', org, id: jobId }, record: job, if: 0 });
 

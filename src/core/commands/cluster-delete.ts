@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { plainCard } from '../card.ts';
 import { type Answer, type Command, type Context, lineOf } from '../command.ts';
-import { planDelete } from '../plan.ts';
+import { dyingOf, planDelete } from '../plan.ts';
 import type { Change, Stored } from '../ports/store.ts';
-import type { Approval, Job, Plan } from '../records.ts';
+import type { Job, Plan } from '../records.ts';
 import { field } from '../schema.ts';
 import { jobName } from '../words.ts';
 import { undoRequest, withdrawApproval } from './approve.ts';
@@ -17,6 +17,7 @@ import {
   newJob,
   repeatAnswer,
   toCaller,
+  withApproval,
 } from './common.ts';
 
 /** Deletes a cluster: what dies is shown, its name is typed, by policy an admin agrees, and it is gone only when the provider says so. */
@@ -54,9 +55,7 @@ export const clusterDelete: Command = {
       throw await busyFault(context, cluster);
     }
     const health = context.cache.get({ kind: 'health', org: cluster.org, id: cluster.id });
-    const counts = health
-      ? { nodes: health.nodes, deployments: health.deployments.total, pods: health.pods.total }
-      : null;
+    const counts = health && dyingOf(health);
     const plan = planDelete(cluster, context.engines.get(cluster.engine), counts, context.caller);
     if (values.confirm !== cluster.name) return confirm(context, plan, cluster.name, open?.record, values.confirm);
     return ask(context, found, open, plan);
@@ -88,7 +87,7 @@ async function ask(
   open: Stored<'job'> | undefined,
   plan: Plan,
 ): Promise<Answer> {
-  const { caller, now, limits, newId } = context;
+  const { caller, now, newId } = context;
   const cluster = found.record;
   const org = cluster.org;
   const id = newId(8);
@@ -123,23 +122,9 @@ async function ask(
   }
   const approvalNeeded = plan.approval.needed && !open;
   if (approvalNeeded) {
-    const approval: Approval = {
-      v: 1,
-      id,
-      org,
-      job: id,
-      cluster: cluster.id,
-      clusterName: cluster.name,
-      requestedBy: caller.person,
-      requesterName: caller.name,
-      requestedAt: now,
-      role: plan.approval.role,
-      planHash: plan.hash,
-      state: 'pending',
-      expiresAt: now + limits.approvalMs,
-    };
-    job = { ...job, state: 'AwaitingApproval', approval: id, dueAt: approval.expiresAt, note: 'Waiting for approval.' };
-    changes.push({ op: 'put', ref: { kind: 'approval', org, id }, record: approval, if: 0 });
+    const waiting = withApproval(context, job);
+    job = waiting.job;
+    changes.push(waiting.change);
   }
   changes.push(
     { op: 'put', ref: { kind: 'job', org, id }, record: job, if: 0 },

@@ -5,8 +5,8 @@ import type { Answer, Context } from '../command.ts';
 import { Fault } from '../errors.ts';
 import { formatLine } from '../line.ts';
 import { type Policy, refusal } from '../policy.ts';
-import type { Stored } from '../ports/store.ts';
-import type { Cluster, Job } from '../records.ts';
+import type { Change, Stored } from '../ports/store.ts';
+import type { Approval, Cluster, Job } from '../records.ts';
 import { field } from '../schema.ts';
 
 /** A name people choose: a DNS label of at most 30 characters, so that it fits into every provider's names. */
@@ -180,6 +180,31 @@ export function newJob(
     note: 'Waiting for a free worker.',
     attempt: 0,
     log: [{ at: now, text: `Asked for by ${caller.name}.` }],
+  };
+}
+
+/** The same job waiting for an approval, with the request for it; both go into one transaction. */
+export function withApproval(context: Context, job: Job): { job: Job; change: Change } {
+  const { now, limits } = context;
+  const { id, org, cluster, clusterName, requestedBy, requesterName, plan } = job;
+  const approval: Approval = {
+    v: 1,
+    id,
+    org,
+    job: id,
+    cluster,
+    clusterName,
+    requestedBy,
+    requesterName,
+    requestedAt: now,
+    role: plan.approval.role,
+    planHash: plan.hash,
+    state: 'pending',
+    expiresAt: now + limits.approvalMs,
+  };
+  return {
+    job: { ...job, state: 'AwaitingApproval', approval: id, dueAt: approval.expiresAt, note: 'Waiting for approval.' },
+    change: { op: 'put', ref: { kind: 'approval', org, id }, record: approval, if: 0 },
   };
 }
 
