@@ -30,6 +30,7 @@ export async function measureList(
     await putClusters(store, count);
     const wanted = (await store.page('cluster', 'default', { limit: 1 })).revision;
     if (!(await cache.reached(wanted, 60_000))) throw new Error('The cache did not keep up.');
+    if (proxy.count() === 0) throw new Error('Requests to etcd are not counted.');
     const engines = openEngines({ log, clock });
     const kube = openKube({ log, clock });
     const queue = createInProcessQueue({ clock, log });
