@@ -189,7 +189,10 @@ describe('the claim on the sweeps', () => {
   it('is held by one at a time, and goes to another when its holder releases it or dies', async () => {
     const { store } = openTestStore();
     const newId = countingIds();
-    const [one, two] = [createClaim({ store, newId, org: 'default' }, 'sweeps', 1_000), createClaim({ store, newId, org: 'default' }, 'sweeps', 1_000)];
+    const [one, two] = [
+      createClaim({ store, newId, org: 'default' }, 'sweeps', 1_000),
+      createClaim({ store, newId, org: 'default' }, 'sweeps', 1_000),
+    ];
     expect(await one.hold()).toBe(true);
     expect(await two.hold()).toBe(false);
     expect(await one.hold()).toBe(true);
