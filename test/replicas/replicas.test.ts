@@ -76,9 +76,7 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))('two replicas on one etcd a
     expect((await ended('one-1')).state).toBe('Succeeded');
     await slack.until(() => stage.shown('C1', /Cluster one-1 is ready/)[0], 10_000, 'the summary');
 
-    const before = slack.deliveries.length;
     await fourTimes(() => slack.user('U4').mention('C1', `cluster create one-2 ${typedSpec}`));
-    expect(slack.deliveries.length - before).toBe(5);
     expect(await jobOf('one-2')).toHaveLength(1);
     expect((await auditOf('one-2')).map(({ outcome }) => outcome)).toEqual(['requested']);
     await slack.until(() => stage.shown('C1', /Create cluster one-2/)[0], 10_000, 'the message of one-2');
