@@ -143,6 +143,9 @@ function findCommand(words: string[], registry: Registry): { command: Command; u
   const phrases = registry.all.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
   // "get job k3": a noun that the verb does not go with is no value of another command.
   if (phrases.some((phrase) => phrase.includes(' ') && phrase.split(' ')[0] === second)) return undefined;
+  // A canonical name wins over aliases: `create` is `cluster create`.
+  const named = registry.all.filter(({ name }) => name.split(' ')[1] === first);
+  if (named.length === 1 && named[0]) return { command: named[0], used: 1 };
   const byVerb = registry.all.filter(({ name, aliases = [] }) =>
     [name, ...aliases].some((phrase) => phrase.split(' ')[1] === first),
   );

@@ -250,7 +250,7 @@ describe('the terminal', () => {
     expect(secret.written.at(-1)).toMatch(/never typed into a line/);
   });
 
-  test('numbers press the buttons of the newest card', async () => {
+  test('numbers press buttons, and go on from card to card', async () => {
     const { terminal, heard } = open(({ text }) =>
       text === 'help'
         ? [
@@ -268,10 +268,16 @@ describe('the terminal', () => {
     await terminal.say('ada', '1');
     await terminal.say('ada', 'help');
     await terminal.say('ada', ' 2 ');
+    await terminal.say('ada', 'help');
+    await terminal.say('ada', '1');
+    await terminal.say('ada', '4');
     await terminal.say('bob', '2');
     expect(heard.map(({ source, text }) => `${source} ${text}`)).toEqual([
       'direct 1',
       'direct help',
+      'button jobs',
+      'direct help',
+      'button clusters',
       'button jobs',
       'direct 2',
     ]);

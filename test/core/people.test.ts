@@ -20,13 +20,22 @@ afterAll(() => stage.close());
 const roleOf = async (person: string) =>
   (await stage.opened.store.get({ kind: 'person', org, id: person }))?.record.role;
 
+/** Asks, and presses the button under the plan. */
+async function give(person: string, role: string): Promise<void> {
+  const asked = await stage.say('grace', `person role ${person} ${role}`);
+  expect(words(asked)).toContain(person);
+  await stage.say('grace', asked.card?.buttons[0]?.command ?? '');
+}
+
 describe('roles', () => {
   test('a superadmin makes an admin, who may then decide; both are audited', async () => {
     await stage.say('grace', `person role ${people.mel.id} admin`);
+    expect(await roleOf(people.mel.id)).toBe('member');
+    await give(people.mel.id, 'admin');
     expect(await roleOf(people.mel.id)).toBe('admin');
     expect((await stage.audit()).map(({ action }) => action)).toContain('person.role');
     expect(words(await stage.say('mel', 'people'))).toContain('admin');
-    await stage.say('grace', `person role ${people.mel.id} member`);
+    await give(people.mel.id, 'member');
     expect(words(await stage.say('mel', 'people'))).toContain('needs the role admin');
   });
 

@@ -36,18 +36,21 @@ export function terminalPerson(name: string): string {
 export function openTerminal(options: TerminalOptions): Terminal {
   const { handle, newId, write } = options;
   const shown = new Map<string, string>();
-  /** The commands of the newest card with buttons in each conversation: their numbers press them. */
-  const pressable = new Map<string, string[]>();
+  /** Commands of buttons by their numbers. Numbers go on from card to card: one that was meant for an older card never presses a newer one. */
+  const pressable = new Map<string, string>();
+  let numbered = 0;
 
   function print(name: string, card: Card): void {
     write(name, renderText(card));
-    const commands = card.buttons.flatMap(({ command }) => (command === undefined ? [] : [command]));
-    if (commands.length === 0) return;
-    pressable.set(name, commands);
-    const labels = card.buttons
-      .filter(({ command }) => command !== undefined)
-      .map(({ label }, index) => `${index + 1} ${line(label)}`);
-    write(name, `  (short: ${labels.join(', ')})`);
+    const labels = card.buttons.flatMap(({ label, command }) => {
+      if (command === undefined) return [];
+      numbered += 1;
+      pressable.set(`${name}.${numbered}`, command);
+      const [oldest] = pressable.keys();
+      if (pressable.size > 200 && oldest !== undefined) pressable.delete(oldest);
+      return [`${numbered} ${clean(label)}`];
+    });
+    if (labels.length > 0) write(name, `  (short: ${labels.join(', ')})`);
   }
 
   const port: ChatPort = {
@@ -141,7 +144,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
   return {
     port,
     say(name, typed) {
-      const pressed = /^\s*[1-9]\s*$/.test(typed) ? pressable.get(name)?.[Number(typed) - 1] : undefined;
+      const pressed = pressable.get(`${name}.${typed.trim()}`);
       return pass(
         name,
         pressed === undefined ? { source: 'direct', text: typed } : { source: 'button', text: pressed },

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { plainCard } from '../card.ts';
 import { type Command, type Context, lineOf } from '../command.ts';
 import { Fault } from '../errors.ts';
+import { hashOf } from '../plan.ts';
 import type { Stored } from '../ports/store.ts';
 import { roles } from '../records.ts';
 import { field } from '../schema.ts';
@@ -64,6 +65,7 @@ export const personRole: Command = {
       order: 1,
     }),
     role: field(z.enum(roles), { label: 'Role', order: 2 }),
+    plan: field(z.string().optional(), { label: 'Plan', order: 99 }),
   }),
   positional: ['person', 'role'],
   words: { to: 'role', as: 'role' },
@@ -75,6 +77,34 @@ export const personRole: Command = {
       throw new Fault('not-allowed', 'Nobody changes their own role.', { next: 'Ask another superadmin.' });
     }
     if (before.role === role) return toCaller(plainCard(before.name, `${before.name} is ${role} already.`));
+    const hash = hashOf({ action: 'person.role', person: before.id, from: before.role, to: role });
+    if (values.plan !== hash) {
+      // Names are people's own choice, so the id is what is looked at.
+      const text = 'Nothing happens until you press Change it.';
+      return toCaller({
+        title: `Make ${before.name} ${role}?`,
+        tone: 'warn',
+        text: `Make ${before.name} (${before.id}) ${role}? ${text}`,
+        parts: [
+          { part: 'text', text },
+          {
+            part: 'facts',
+            facts: [
+              { label: 'Person', value: before.name },
+              { label: 'Id', value: before.id },
+              { label: 'Role', value: `${before.role} → ${role}` },
+            ],
+          },
+        ],
+        buttons: [
+          {
+            label: 'Change it',
+            command: lineOf(personRole, { person: before.id, role, plan: hash }),
+            style: 'primary',
+          },
+        ],
+      });
+    }
     const says = `${before.name} is now ${role}, no longer ${before.role}.`;
     const done = await context.effect(
       [{ op: 'put', ref: found.ref, record: { ...before, role }, if: found.revision }],
