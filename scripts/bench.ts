@@ -2,6 +2,8 @@
  * `npm run bench`: what KQueen takes for its main acts, next to the rawest client doing the same work in the same run, on real etcd (with
  * fsync) and Redis. Prints a table; exits with 1 when a goal is missed. `--quick` for a fast look, `--only=ack,list` for some of it.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { openStage } from '../test/replicas/stage.ts';
 import { findServer } from '../test/servers.ts';
 import { measureAck } from './bench/ack.ts';
@@ -9,6 +11,15 @@ import { measureDeath, measureMany } from './bench/jobs.ts';
 import { measureList } from './bench/list.ts';
 import { passes, type Row, table } from './bench/measure.ts';
 import { measureStart } from './bench/start.ts';
+
+// Processes run with the heap that `npm start` and the image give them.
+const { scripts } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as {
+  scripts: { start: string };
+};
+process.env.NODE_OPTIONS ??= scripts.start
+  .split(' ')
+  .filter((word) => word.startsWith('--max-'))
+  .join(' ');
 
 const quick = process.argv.includes('--quick');
 const only = process.argv

@@ -60,6 +60,9 @@ export async function measureMany(stage: Stage, count: number): Promise<Row[]> {
   const part = await openPart(stage, '/bench-many');
   const worker = await part.worker();
   try {
+    // What one job loads, the engine's client and the connections, is not what a thousand cost.
+    await part.ask(1, 90_000, Date.now());
+    await until('a job before the measurement', () => (part.jobs()[0]?.tick ?? 0) > 3, { mostMs: 60_000 });
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     const before = residentMb(worker.pid);
     const dueAt = Date.now() + 5_000 + count * 4;
@@ -71,10 +74,14 @@ export async function measureMany(stage: Stage, count: number): Promise<Row[]> {
       return part.jobs();
     };
     const begun = performance.now();
-    await until('the first tick of all', () => looked().filter((job) => job.startedAt !== undefined).length === count, {
-      mostMs: 120_000,
-      everyMs: 50,
-    });
+    await until(
+      'the first tick of all',
+      () => looked().filter((job) => job.startedAt !== undefined).length === count + 1,
+      {
+        mostMs: 120_000,
+        everyMs: 50,
+      },
+    );
     const ms = performance.now() - begun;
     // The memory that they need while they run on, some ticks each.
     await until('a second tick of all', () => looked().every((job) => job.tick > 2), { mostMs: 120_000, everyMs: 100 });

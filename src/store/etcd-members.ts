@@ -139,7 +139,8 @@ function clientOptions(host: string, connection: EtcdConnection): IOptions {
       // etcd cuts off clients that ping more often than every 5 s (its --grpc-keepalive-min-time); a watch notices sooner by its heartbeat.
       'grpc.keepalive_time_ms': 6_000,
       'grpc.keepalive_timeout_ms': 2_000,
-      'grpc.keepalive_permit_without_calls': 1,
+      // It counts every ping of a connection without calls as one too many; those are found by the deadline of the next call.
+      'grpc.keepalive_permit_without_calls': 0,
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 1_000,
       'grpc.max_receive_message_length': maxMessageBytes,

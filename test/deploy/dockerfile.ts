@@ -75,7 +75,7 @@ export function imageOf(stage: Stage): Image {
     env: Object.fromEntries(
       texts('ENV').map((text) => {
         const at = text.indexOf('=');
-        return [text.slice(0, at), text.slice(at + 1)];
+        return [text.slice(0, at), text.slice(at + 1).replace(/^"(.*)"$/, '$1')];
       }),
     ),
     user: only('USER'),

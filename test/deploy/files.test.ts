@@ -20,6 +20,7 @@ const table: [string, Option][] = Object.entries(options);
 const inChatGroup = ({ group }: Option) => group === 'Slack' || group === 'Teams';
 const ours = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   version: string;
+  scripts: { start: string };
   devDependencies: Record<string, string>;
 };
 
@@ -210,6 +211,8 @@ describe('Dockerfile', () => {
   it('runs as nobody in particular, stops by SIGTERM and says how it is', () => {
     expect(image.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
     expect(image.env.NODE_ENV).toBe('production');
+    // The heap's bounds are those that npm start has, and the bench measures with.
+    expect(ours.scripts.start).toContain(String(image.env.NODE_OPTIONS));
     expect(image.stopSignal).toBe('SIGTERM');
     expect(image.command).toEqual(['node', 'src/main.ts']);
     expect(image.exposed).toEqual([3000]);

@@ -117,6 +117,7 @@ export async function startReplica(settings: Partial<Settings>): Promise<Replica
   const dataDir = mkdtempSync(join(tmpdir(), 'kqueen-replica-'));
   const child = spawnReaped(process.execPath, [program], {
     PATH: process.env.PATH,
+    ...(process.env.NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS: process.env.NODE_OPTIONS }),
     TEST_KQUEEN: JSON.stringify({ ...settings, dataDir }),
   });
   let said = '';
