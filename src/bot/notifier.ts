@@ -230,11 +230,10 @@ export function startNotifier(parts: NotifierParts): Notifier {
     if (thrown instanceof PlaceGone) {
       log.warn({ topic: topic.id, error: thrown.message }, 'a place is gone');
       if (!message) return;
-      const direct =
-        wanted.fallback && message.attempts < 100 ? await port.direct(wanted.fallback).catch(() => null) : null;
+      const direct = wanted.fallback ? await port.direct(wanted.fallback).catch(() => null) : null;
       if (!direct || direct.conversation === message.place.conversation) return save({ ...message, closed: true });
       const { ref: _ref, shown: _shown, ...rest } = message;
-      await save({ ...rest, place: direct, attempts: 100 });
+      await save({ ...rest, place: direct, attempts: 0 });
       return want(topic, now);
     }
     const fault = asFault(thrown);

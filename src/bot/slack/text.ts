@@ -1,19 +1,9 @@
 /** Text from people and providers made fit for Slack: nothing in it notifies, reorders, hides or formats. */
+import { seenText } from '../seen.ts';
 
-/** Format characters that are wanted: the joiners of emoji and of Persian and Indic scripts. */
-const joiners = '\u200c\u200d';
-
-/**
- * The text without control characters and without invisible or reordering ones (bidirectional overrides, zero-width spaces);
- * line breaks stay, tabs become spaces, halves of surrogate pairs become U+FFFD.
- */
+/** The text as it may be shown; Slack's own marks are escaped where they are written. */
 export function clean(text: string): string {
-  return text
-    .toWellFormed()
-    .replaceAll('\r\n', '\n')
-    .replace(/[\u2028\u2029\u0085]/g, '\n')
-    .replaceAll('\t', ' ')
-    .replace(/[\p{Cc}\p{Cf}]/gu, (char) => (char === '\n' || joiners.includes(char) ? char : ''));
+  return seenText(text);
 }
 
 /** The same on one line. */

@@ -2,6 +2,7 @@
  * Text as Adaptive Cards show it. Everything that people or providers wrote goes into TextRuns, which know no markdown, so that
  * a value cannot become a link, a heading or a mention; what could reorder or hide text is taken out first.
  */
+import { seenText } from '../seen.ts';
 
 type Color = 'Default' | 'Good' | 'Accent' | 'Warning' | 'Attention';
 type Spacing = 'None' | 'Small' | 'Default' | 'Medium' | 'Large';
@@ -30,36 +31,9 @@ export interface RichTextBlock {
   separator?: boolean;
 }
 
-/** Code points that are not shown or that change the order of others; line feed is not among them. */
-const unseen: readonly (readonly [number, number])[] = [
-  [0x00, 0x09],
-  [0x0b, 0x1f],
-  [0x7f, 0x9f],
-  [0xad, 0xad],
-  [0x61c, 0x61c],
-  [0x180e, 0x180e],
-  [0x200b, 0x200b],
-  [0x200e, 0x200f],
-  [0x202a, 0x202e],
-  [0x2060, 0x206f],
-  [0xfeff, 0xfeff],
-  [0xfff9, 0xfffb],
-  [0xe0000, 0xe007f],
-];
-
-function isUnseen(point: number): boolean {
-  return unseen.some(([from, to]) => point >= from && point <= to);
-}
-
-/** The text without what cannot be seen and without Adaptive Cards' own functions; lines stay. */
+/** The text as it may be shown, without Adaptive Cards' own functions; lines stay. */
 export function clean(text: string): string {
-  let cleaned = '';
-  for (const character of text.toWellFormed().replace(/\r\n?|[\u2028\u2029]/g, '\n')) {
-    const point = character.codePointAt(0) ?? 0;
-    if (point === 0x09) cleaned += ' ';
-    else if (!isUnseen(point)) cleaned += character;
-  }
-  return cleaned.replace(/\{\{(?=\s*(DATE|TIME)\s*\()/gi, '{ {');
+  return seenText(text).replace(/\{\{(?=\s*(DATE|TIME)\s*\()/gi, '{ {');
 }
 
 /** Cleaned, on one line. */
