@@ -26,7 +26,7 @@ export function createLiveOptions(parts: LiveOptionsParts): (provisioner: Provis
   async function ask(provisioner: Provisioner, key: string): Promise<Options | null> {
     try {
       const client = await parts.connect(provisioner);
-      const options = await client.options({ signal: AbortSignal.timeout(8_000), deadline: clock.now() + 8_000 });
+      const options = await client.options({}, { signal: AbortSignal.timeout(8_000), deadline: clock.now() + 8_000 });
       kept.set(key, { ...options, at: clock.now() });
       return options;
     } catch (thrown) {

@@ -40,6 +40,28 @@ export const phases = [
 ] as const;
 export type Phase = (typeof phases)[number];
 
+/** Nodes that are alike and scaled together, as the provider last showed them. */
+export const Pool = z.object({
+  name: z.string(),
+  nodes: z.number().int().nonnegative(),
+  size: z.string().optional(),
+  version: z.string().optional(),
+  bounds: z.object({ min: z.number().int(), max: z.number().int() }).optional(),
+  autoscale: z.object({ min: z.number().int(), max: z.number().int() }).optional(),
+});
+
+/** The wanted change of a running cluster, as in the engine contract (`ClusterUpdate`). */
+export const Update = z.object({
+  pool: z.string().optional(),
+  nodes: z.number().int().nonnegative().optional(),
+  autoscale: z.object({ min: z.number().int(), max: z.number().int() }).nullable().optional(),
+  version: z.string().optional(),
+  power: z.enum(['on', 'off']).optional(),
+});
+
+/** How KQueen came to a cluster: it made it, took it over at the provider, or was given its kubeconfig. */
+export const origins = ['created', 'adopted', 'imported'] as const;
+
 export const Cluster = z.object({
   v: z.literal(1),
   id,
@@ -69,7 +91,18 @@ export const Cluster = z.object({
   endpoint: z.string().optional(),
   version: z.string().optional(),
   nodes: z.number().int().optional(),
+  pools: z.array(Pool).optional(),
   externalId: z.string().optional(),
+  /** Absent: created. */
+  origin: z.enum(origins).optional(),
+  /** KQueen only looks at it: nothing that changes it is offered or done. */
+  readOnly: z.boolean().optional(),
+  /** It was stopped on purpose, and is to be started again. */
+  stopped: z.boolean().optional(),
+  /** What the provider shows that KQueen did not do, in sentences; absent when all is as KQueen left it. */
+  drift: z.object({ at: millis, changes: z.array(z.string()) }).optional(),
+  /** What a failed creation has left behind at the provider, by name. */
+  leftovers: z.array(z.string()).optional(),
   /** Whether a sealed admin kubeconfig is kept under this id. */
   kubeconfig: z.boolean(),
   failure: z.object({ message: z.string(), next: z.string().optional(), at: millis }).optional(),
@@ -142,6 +175,9 @@ export const Step = z.object({
 export type Step = z.infer<typeof Step>;
 
 export const jobKindNames = ['cluster.create', 'cluster.delete'] as const;
+/** What an engine is asked to do by a job. */
+export const acts = ['create', 'update', 'delete', 'adopt', 'release'] as const;
+export type Act = (typeof acts)[number];
 export type JobKindName = (typeof jobKindNames)[number];
 
 export const Job = z.object({
@@ -178,9 +214,11 @@ export const Job = z.object({
   /** What it is doing now, or waiting for, in a sentence. */
   note: z.string(),
   /** Saved before an engine is asked for something, so that a crash is followed by a look, not by a repeat. */
-  intent: z.object({ act: z.enum(['create', 'delete']), at: millis, answered: z.boolean() }).optional(),
+  intent: z.object({ act: z.enum(acts), at: millis, answered: z.boolean() }).optional(),
   /** The provider's handle of the running operation. */
-  operation: z.string().optional(),
+  operation: z.string().max(16_384).optional(),
+  /** What is to be changed, for kinds that change a running cluster. */
+  update: Update.optional(),
   /** Retries in a row since the last progress. */
   attempt: z.number().int().nonnegative(),
   cancel: z.object({ by: z.string(), byName: z.string(), at: millis }).optional(),

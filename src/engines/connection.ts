@@ -5,7 +5,7 @@ import type { Log } from '../core/ports/log.ts';
 import { type Budget, openBudget } from './budget.ts';
 
 /** Operations that change something at the provider. */
-const changing: readonly string[] = ['create', 'update', 'delete'];
+const changing: readonly string[] = ['create', 'update', 'delete', 'adopt', 'release'];
 
 /** Told of each call: which engine, which operation, `ok` or the kind of its Fault, and how long it took in milliseconds. */
 export type CallHook = (engine: string, operation: string, result: 'ok' | FaultKind, ms: number) => void;
@@ -121,7 +121,12 @@ export function openConnection(options: ConnectionOptions): Connection {
       kubeconfig: (target, call) => run('kubeconfig', call, (c, b) => c.kubeconfig(target, b)),
       list: (call) => run('list', call, (c, b) => c.list(b)),
       check: (call) => run('check', call, (c, b) => c.check(b)),
-      options: (call) => run('options', call, (c, b) => c.options(b)),
+      options: (given, call) => run('options', call, (c, b) => c.options(given, b)),
+      adopt: (target, call) => run('adopt', call, (c, b) => c.adopt(target, b)),
+      release: (target, call) => run('release', call, (c, b) => c.release(target, b)),
+      signIn: (target, call) => run('signIn', call, (c, b) => c.signIn(target, b)),
+      upgrades: (target, call) => run('upgrades', call, (c, b) => c.upgrades(target, b)),
+      log: (target, call) => run('log', call, (c, b) => c.log(target, b)),
       close: disconnect,
     },
     usedAt: () => used,

@@ -31,8 +31,16 @@ export interface HttpOptions {
   connections?: number;
   /** Largest answer that is read, in bytes (default 8 MiB). */
   maxAnswerBytes?: number;
-  /** What the provider's error body says; called with the parsed JSON, or undefined when it is none. */
-  explain?(status: number, body: unknown): Explanation;
+  /**
+   * What the provider's error answer says; called with the parsed JSON, or undefined when it is none, and with the whole answer for providers
+   * that say it in text or in headers.
+   */
+  explain?(status: number, body: unknown, answer: BadAnswer): Explanation;
+  /**
+   * Asked about a 401 or 403: true when the credentials were short-lived and have been dropped, so that `authorize` gets new ones. The request,
+   * which was refused unread, is then sent once more.
+   */
+  renew?(status: number, answer: BadAnswer): boolean;
 }
 
 interface HttpRequest {
@@ -43,9 +51,15 @@ interface HttpRequest {
   query?: Record<string, string | number | undefined>;
   /** Sent as JSON. */
   body?: unknown;
+  /** Sent as an HTML form instead of a JSON body. */
+  form?: Record<string, string>;
   headers?: Record<string, string>;
   /** `text` for an answer that is not JSON, such as a kubeconfig; default `json`. */
   answer?: 'json' | 'text';
+  /** A redirect is an answer to be read (its `location` header), never followed; without it a redirect is a Fault. */
+  redirect?: 'answer';
+  /** Also a 404 that is no JSON is an answer. Only for a provider whose own 404 is a web page: the engine has to prove "gone" otherwise. */
+  notFound?: 'any';
 }
 
 /** An answer of 2xx, or a 404 that the API itself gave. `body` is parsed JSON, the text, or undefined when empty. */
@@ -86,6 +100,8 @@ export function openHttp(options: HttpOptions): Http {
     connect,
   });
   const limit = options.maxAnswerBytes ?? 8 * 1024 * 1024;
+  /** The answers behind the Faults of refused credentials, for `renew`. */
+  const refusals = new WeakMap<Fault, BadAnswer>();
 
   async function once(request: HttpRequest, asked: Asked, call: Call, signal: AbortSignal): Promise<HttpAnswer> {
     const headers: Record<string, string> = {
@@ -94,8 +110,8 @@ export function openHttp(options: HttpOptions): Http {
       ...(await options.authorize(call)),
       ...request.headers,
     };
-    const hasBody = request.body !== undefined;
-    if (hasBody) headers['content-type'] = 'application/json';
+    const body = bodyOf(request);
+    if (body) headers['content-type'] = body.type;
     let sent = false;
     try {
       sent = !signal.aborted;
@@ -106,7 +122,7 @@ export function openHttp(options: HttpOptions): Http {
           path: pathOf(base, request),
           method: asked.method as NonNullable<HttpRequest['method']>,
           headers,
-          body: hasBody ? JSON.stringify(request.body) : null,
+          body: body?.text ?? null,
           signal,
         }),
       );
@@ -121,7 +137,10 @@ export function openHttp(options: HttpOptions): Http {
 
   function judge(answer: BadAnswer, request: HttpRequest, asked: Asked): HttpAnswer {
     const { status, headers, text } = answer;
-    if (status >= 300 && status < 400) throw redirectFault(asked, answer);
+    if (status >= 300 && status < 400) {
+      if (request.redirect === 'answer') return { status, headers, body: parseJson(text) };
+      throw redirectFault(asked, answer);
+    }
     const good = status >= 200 && status < 300;
     if (good && request.answer === 'text') {
       if (String(headers['content-type'] ?? '').includes('html') || /^\s*</.test(text))
@@ -135,10 +154,13 @@ export function openHttp(options: HttpOptions): Http {
       return { status, headers, body: parsed };
     }
     if (status === 404) {
-      if (parsed === undefined || parsed === null || typeof parsed !== 'object') throw strangeAnswer(asked, answer);
+      const foreign = parsed === undefined || parsed === null || typeof parsed !== 'object';
+      if (foreign && request.notFound !== 'any') throw strangeAnswer(asked, answer);
       return { status, headers, body: parsed };
     }
-    throw statusFault(asked, answer, options.explain?.(status, parsed) ?? {}, Date.now());
+    const fault = statusFault(asked, answer, options.explain?.(status, parsed, answer) ?? {}, Date.now());
+    if (status === 401 || status === 403) refusals.set(fault, answer);
+    throw fault;
   }
 
   return {
@@ -150,11 +172,18 @@ export function openHttp(options: HttpOptions): Http {
       };
       const { signal, done } = within(call);
       try {
+        let renewed = false;
         for (let attempt = 0; ; attempt += 1) {
           if (signal.aborted) throw timeoutFault(asked, gaveUp(call), false);
           try {
             return await once(request, asked, call, signal);
           } catch (thrown) {
+            const refusal = thrown instanceof Fault ? refusals.get(thrown) : undefined;
+            if (refusal && !renewed && options.renew?.(refusal.status, refusal)) {
+              renewed = true;
+              attempt -= 1;
+              continue;
+            }
             const pause = asked.method === 'GET' && attempt < repeats ? pauseBefore(thrown, attempt) : null;
             if (pause === null || Date.now() + pause >= call.deadline || signal.aborted) throw thrown;
             await rest(pause, signal);
@@ -233,6 +262,13 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function bodyOf(request: HttpRequest): { type: string; text: string } | null {
+  if (request.form) {
+    return { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(request.form).toString() };
+  }
+  return request.body === undefined ? null : { type: 'application/json', text: JSON.stringify(request.body) };
 }
 
 function pathOf(base: URL, request: HttpRequest): string {

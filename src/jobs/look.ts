@@ -69,7 +69,9 @@ export async function actAt(
 
 /** How the provider knows the cluster. */
 export function targetOf(cluster: Cluster, operation?: string): Target {
-  const target: Target = { org: cluster.org, cluster: cluster.id, externalName: cluster.externalName };
+  const { org, id, externalName, spec, externalId } = cluster;
+  const target: Target = { org, cluster: id, externalName, spec };
+  if (externalId !== undefined) target.externalId = externalId;
   if (operation !== undefined) target.operation = operation;
   return target;
 }

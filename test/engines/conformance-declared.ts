@@ -10,7 +10,7 @@ export function declaredRules(suite: Suite): void {
 
   rule('options-live', async () => {
     const before = Date.now();
-    const options = await suite.client.options(callFor());
+    const options = await suite.client.options({}, callFor());
     expect(options.at).toBeGreaterThanOrEqual(before);
     const live = fieldsOf(suite.harness.engine.cluster)
       .filter((field) => field.kind === 'choice' && !field.choices)
@@ -46,7 +46,7 @@ export function declaredRules(suite: Suite): void {
 
   rule('price-golden', async () => {
     const { engine, spec } = suite.harness;
-    const { prices } = await suite.client.options(callFor());
+    const { prices } = await suite.client.options({}, callFor());
     const price = engine.price(spec, prices);
     if (suite.harness.price === null) expect(price).toBeNull();
     else expect(price).toMatchObject(suite.harness.price);
@@ -90,10 +90,14 @@ export function declaredRules(suite: Suite): void {
   rule('close-sockets', async () => {
     const other = await suite.harness.engine.connect(suite.harness.params);
     const before = suite.harness.openConnections();
-    await Promise.all([other.check(callFor()), other.options(callFor()), other.observe(suite.aTarget(), callFor())]);
+    await Promise.all([
+      other.check(callFor()),
+      other.options({}, callFor()),
+      other.observe(suite.aTarget(), callFor()),
+    ]);
     expect(suite.harness.openConnections()).toBeGreaterThan(before);
     await suite.harness.faults.hang();
-    const hanging = faultOf(other.options(callFor(20_000)));
+    const hanging = faultOf(other.options({}, callFor(20_000)));
     const begun = performance.now();
     await other.close();
     expect((await hanging).kind).toBe('unreachable');

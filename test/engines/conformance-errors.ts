@@ -128,7 +128,7 @@ function everyCall(suite: Suite, target: Target): [string, (call: Call) => Promi
     ['create', (call) => suite.client.create(target, suite.harness.spec, call)],
     ['delete', (call) => suite.client.delete(target, call)],
     ['kubeconfig', (call) => suite.client.kubeconfig(target, call)],
-    ['options', (call) => suite.client.options(call)],
+    ['options', (call) => suite.client.options({}, call)],
     ['check', (call) => suite.client.check(call)],
   ];
   const { capabilities } = suite.harness.engine;

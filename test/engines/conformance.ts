@@ -61,7 +61,12 @@ export function engineConformance(options: {
       },
       aTarget() {
         counter += 1;
-        return { org: 'default', cluster: `id${counter}`, externalName: `kq-conformance-${counter}` };
+        return {
+          org: 'default',
+          cluster: `id${counter}`,
+          externalName: `kq-conformance-${counter}`,
+          spec: suite.harness.spec,
+        };
       },
       async reach(target, state) {
         return eventually(

@@ -1,4 +1,4 @@
-import type { ClusterUpdate, Engine, EngineClient, Observation, Target } from '../../src/core/ports/engine.ts';
+import type { Engine, EngineClient, Observation, Target } from '../../src/core/ports/engine.ts';
 import type { Rule } from './rules.ts';
 
 /** Faults that the provider, or something before it, shows on demand. All of them end with `clear`. */
@@ -24,11 +24,45 @@ interface Faults {
   clear(): Promise<void>;
 }
 
+/** A cluster's own API, really there: a sandbox cluster behind it. */
+export interface KubeApi {
+  /** `https://127.0.0.1:port/…` */
+  server: string;
+  /** PEM. */
+  ca: string;
+  /** Lets in its admin. */
+  token: string;
+  /** YAML with the three above. */
+  kubeconfig: string;
+}
+
+/** Gives the clusters of a counterpart real Kubernetes APIs (`openKubeBackend` in test/counterparts/kube.ts). */
+export interface KubeBackend {
+  /** The API of the cluster of this name, made at the first call; resolves when its nodes are Ready. */
+  open(name: string, nodes: number): Promise<KubeApi>;
+  scale(name: string, nodes: number): Promise<void>;
+  remove(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What a harness is opened with. */
+export interface HarnessOptions {
+  /** How long a create takes at the counterpart, in milliseconds (default about 500). */
+  createMs?: number;
+  /** Without it the counterpart gives kubeconfigs that lead nowhere. */
+  kube?: KubeBackend;
+}
+
 /** One engine with its provider, ready to be tried. */
 export interface Harness {
   engine: Engine;
   /** Parameters that work. */
   params: Record<string, unknown>;
+  /**
+   * The parameters that are addresses of the provider, so that a test can put a proxy before each: their values are replaced by the proxy's
+   * address, and `caBundle`, where the engine has one, by the proxy's authority.
+   */
+  addresses: { key: string; ca?: string }[];
   /** The same with credentials that the provider refuses. */
   badParams: Record<string, unknown>;
   /** A cluster that can be had. */
@@ -36,7 +70,7 @@ export interface Harness {
   /** A spec that the provider refuses, and the field it is about. */
   badSpec: { spec: Record<string, unknown>; field: string };
   /** A change that a running cluster of `spec` can take. */
-  update: Required<ClusterUpdate>;
+  update: { nodes: number; version: string };
   /** What `spec` costs per hour by the prices of the provider's documentation, and in what. */
   price: { perHour: number; currency: string } | null;
   /** Makes a cluster of this name at the provider as somebody else would. */

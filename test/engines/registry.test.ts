@@ -11,7 +11,7 @@ import { eventually } from '../servers.ts';
 import { callFor, faultOf, realClock } from './calls.ts';
 import { json, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
 
-const target: Target = { org: 'default', cluster: 'c1', externalName: 'kq-c1' };
+const target: Target = { org: 'default', cluster: 'c1', externalName: 'kq-c1', spec: {} };
 
 /** An engine for a provider that has nothing but one address; it speaks to it over the shared HTTP helper. */
 function plainEngine(name = 'plain', behave: (client: EngineClient) => EngineClient = (client) => client): Engine {
@@ -24,15 +24,22 @@ function plainEngine(name = 'plain', behave: (client: EngineClient) => EngineCli
       delete: true,
       scale: false,
       upgrade: false,
+      autoscale: false,
+      power: false,
       percent: false,
       cancel: true,
       list: false,
+      adopt: false,
+      log: false,
     },
+    instead: {},
     provisioner: z.object({ url: field(z.string(), { label: 'URL' }) }),
     cluster: z.object({ size: field(z.string(), { label: 'Size' }) }),
     price: () => null,
     describe: () => 'plain',
     nodes: () => 1,
+    pools: () => [{ name: 'default', nodes: 1 }],
+    after: (spec) => spec,
     async connect(params) {
       const http = openHttp({
         base: String(params.url),
@@ -50,6 +57,11 @@ function plainEngine(name = 'plain', behave: (client: EngineClient) => EngineCli
         delete: async () => null,
         kubeconfig: async () => '',
         list: async () => [],
+        adopt: async () => null,
+        release: async () => null,
+        signIn: async () => null,
+        upgrades: async () => [],
+        log: async () => null,
         check: async (call) => {
           await get('/check', call);
           return { state: 'OK', message: '', facts: [] };

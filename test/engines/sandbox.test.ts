@@ -30,6 +30,7 @@ async function open(): Promise<Harness> {
   return {
     engine: sandbox,
     params,
+    addresses: [{ key: 'url', ca: provider.ca }],
     badParams: { ...params, token: 'canary-of-a-token-that-is-refused' },
     spec,
     badSpec: { spec: { ...spec, version: '0.9.9' }, field: 'version' },
@@ -84,7 +85,7 @@ async function open(): Promise<Harness> {
 engineConformance({ name: 'sandbox', open });
 
 describe('the sandbox engine against answers that its provider does not give', () => {
-  const target: Target = { org: 'default', cluster: 'c1', externalName: 'kq-c1' };
+  const target: Target = { org: 'default', cluster: 'c1', externalName: 'kq-c1', spec };
   const cluster = {
     id: 'x1',
     name: 'kq-c1',
@@ -127,7 +128,7 @@ describe('the sandbox engine against answers that its provider does not give', (
       (_request, response) => json(response, 200, { hello: 'world' }),
       async (client) => {
         for (const fault of await Promise.all(
-          [client.observe(target, callFor()), client.options(callFor()), client.list(callFor())].map(faultOf),
+          [client.observe(target, callFor()), client.options({}, callFor()), client.list(callFor())].map(faultOf),
         )) {
           expect(fault).toMatchObject({ kind: 'internal', whose: 'provider' });
         }

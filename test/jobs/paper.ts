@@ -25,6 +25,8 @@ export interface Paper {
   after: Partial<Record<'create' | 'delete', Hook>>;
 }
 
+const nowhere: Target = { org: '', cluster: '', externalName: '', spec: {} };
+
 /** A promise that never settles. */
 export const never = new Promise<never>(() => {});
 
@@ -68,9 +70,14 @@ export function paperProvider(name = 'paper'): Paper {
     async list() {
       return [];
     },
+    adopt: async () => null,
+    release: async () => null,
+    signIn: async () => null,
+    upgrades: async () => [],
+    log: async () => null,
     async check() {
       paper.calls.push('check');
-      await paper.before.check?.({ org: '', cluster: '', externalName: '' });
+      await paper.before.check?.(nowhere);
       return { state: 'OK', message: 'It works.', facts: [{ label: 'Quota', value: '10' }] };
     },
     async options() {
@@ -82,16 +89,31 @@ export function paperProvider(name = 'paper'): Paper {
     name,
     title: 'Paper',
     docs: 'none',
-    capabilities: { create: true, delete: true, scale: false, upgrade: false, percent: true, cancel: true, list: true },
+    capabilities: {
+      create: true,
+      delete: true,
+      scale: false,
+      upgrade: false,
+      autoscale: false,
+      power: false,
+      percent: true,
+      cancel: true,
+      list: true,
+      adopt: false,
+      log: false,
+    },
+    instead: {},
     provisioner: z.object({ token: z.string() }),
     cluster: z.object({ nodes: z.number() }),
     price: () => null,
     describe: () => 'on paper',
     nodes: () => 3,
+    pools: () => [{ name: 'default', nodes: 3 }],
+    after: (spec) => spec,
     async connect(params) {
       paper.calls.push('connect');
       paper.params = params;
-      await paper.before.connect?.({ org: '', cluster: '', externalName: '' });
+      await paper.before.connect?.(nowhere);
       return client;
     },
   };

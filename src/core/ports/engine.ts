@@ -6,20 +6,28 @@ export interface Call {
   deadline: number;
 }
 
-/** What an engine can do; what it cannot has no button, and a typed command gets one clear line. */
+/** What an engine can do; what it cannot has no button, and a typed command gets one clear line (`Engine.instead`). */
 export interface Capabilities {
   create: boolean;
   delete: boolean;
-  /** Changing a running cluster: number of nodes. */
+  /** Changing a running cluster: number of nodes of a pool. */
   scale: boolean;
   /** Changing a running cluster: Kubernetes version. */
   upgrade: boolean;
+  /** Setting the bounds between which the provider itself scales a pool. */
+  autoscale: boolean;
+  /** Stopping a cluster so that it costs less, and starting it again. */
+  power: boolean;
   /** Percent of a running operation, else steps by name only. */
   percent: boolean;
   /** Stopping a create half-way by deleting what is there. */
   cancel: boolean;
-  /** Lists clusters at the provider that KQueen does not know. */
+  /** Lists clusters at the provider, also those that KQueen does not know. */
   list: boolean;
+  /** Taking over a cluster that somebody else made, by marking it as KQueen's, and letting it go again. */
+  adopt: boolean;
+  /** The whole text of what happened: a console log, a list of events. */
+  log: boolean;
 }
 
 /** Which cluster at the provider: named deterministically, recognised by label, never by name alone. */
@@ -27,25 +35,57 @@ export interface Target {
   org: string;
   /** KQueen's cluster id, put into a label or tag of everything the engine makes. */
   cluster: string;
-  /** Deterministic name at the provider: a DNS label of at most 40 characters. */
+  /** Deterministic name at the provider: a DNS label of at most 40 characters. Of an adopted cluster: the name it has there. */
   externalName: string;
-  /** Handle of the running or last operation, as returned by create, update or delete. */
+  /** The cluster's parameters as asked for, in which an engine finds where it is (a zone, a resource group). Never secrets. */
+  spec: Record<string, unknown>;
+  /** What the provider called it when it was last seen (`Observation.externalId`), so that it need not be searched for. */
+  externalId?: string;
+  /** Handle of the running or last operation, as returned by create, update, delete, adopt or release. */
   operation?: string;
 }
 
 /** A long-running operation at the provider. */
 export interface Operation {
-  /** The provider's handle; saved in the job. */
+  /** The provider's handle, or all that is needed to ask for it again; saved in the job, at most 16 KiB, never a secret. */
   id: string;
 }
 
-export type ExternalState = 'absent' | 'creating' | 'running' | 'updating' | 'deleting' | 'error' | 'unknown';
+export type ExternalState =
+  | 'absent'
+  | 'creating'
+  | 'running'
+  | 'updating'
+  | 'stopped'
+  | 'deleting'
+  | 'error'
+  | 'unknown';
+
+/** Nodes that are alike and scaled together. */
+export interface NodePool {
+  name: string;
+  /** How many nodes it is to have. */
+  nodes: number;
+  /** Machine type. */
+  size?: string;
+  /** Kubernetes version of its nodes, where the provider tells it apart from the control plane's. */
+  version?: string;
+  /** How far a person may scale it. */
+  bounds?: { min: number; max: number };
+  /** The provider's own autoscaler works on it between these. */
+  autoscale?: { min: number; max: number };
+}
 
 /** What is there now. `observe` answers `absent` without throwing, and `unknown` for states it has never heard of. */
 export interface Observation {
   state: ExternalState;
   /** False when something with this name exists that does not carry this cluster's label. */
   mine: boolean;
+  /**
+   * How `target.operation` stands, when one was given and the provider can tell. A cluster that runs while its operation has `failed`
+   * was not changed as wanted: `message` says why.
+   */
+  outcome?: 'running' | 'done' | 'failed';
   /** 0–100, when the provider gives a basis. */
   percent?: number;
   /** The step under way in the provider's words. */
@@ -55,15 +95,20 @@ export interface Observation {
   /** The provider's whole text, for a file. */
   detail?: string;
   endpoint?: string;
+  /** Kubernetes version of the control plane. */
   version?: string;
+  /** Nodes of all pools. */
   nodes?: number;
+  pools?: NodePool[];
   region?: string;
   /** The running operation, for adopting one whose answer was lost. */
   operation?: string;
-  /** What the provider calls it, for a person who looks there. */
+  /** What the provider calls it, for a person who looks there and for the next call (`Target.externalId`). */
   externalId?: string;
   /** Billing or clean-up facts worth a line on the card. */
   notes?: string[];
+  /** What a failed create has left behind, by name; a delete removes it. */
+  leftovers?: string[];
 }
 
 export interface Price {
@@ -82,9 +127,32 @@ export interface Choice {
   note?: string;
 }
 
+/**
+ * A cluster parameter that only the provider knows, such as a parameter of a Heat template or of a Jenkins job. Plain JSON; it becomes a
+ * field of the form and a rule of the validation (`clusterSchema` in schema.ts). A secret one is never offered: it belongs to the provisioner.
+ */
+export interface Parameter {
+  /** Not a key of the engine's own schemas. */
+  key: string;
+  label: string;
+  help?: string;
+  kind: 'text' | 'multiline' | 'number' | 'toggle' | 'choice';
+  required: boolean;
+  default?: string | number | boolean;
+  choices?: string[];
+  min?: number;
+  max?: number;
+  minLength?: number;
+  maxLength?: number;
+  /** A regular expression that the whole value has to match. */
+  pattern?: string;
+}
+
 /** Live choices by field name of the cluster schema, the one to offer first; a field that is missing here has none. */
 export interface Options {
   choices: Record<string, Choice[]>;
+  /** Further parameters of a cluster, in the order in which they are asked. */
+  parameters?: Parameter[];
   /** The provider's answer that `price` works on; opaque to the core, plain JSON. */
   prices: unknown;
   /** When it was read at the provider, epoch milliseconds. */
@@ -103,36 +171,75 @@ export interface CheckResult {
   facts: { label: string; value: string }[];
 }
 
+/** A cluster as the provider lists it. */
 export interface ExternalCluster {
   externalName: string;
   state: ExternalState;
   /** KQueen's cluster id from the label, when it carries one. */
   cluster?: string;
+  /** KQueen's organisation from the label, when it carries one. */
+  org?: string;
   version?: string;
   nodes?: number;
+  pools?: NodePool[];
+  /** Region, zone or folder. */
+  where?: string;
+  externalId?: string;
+  /** Who made it, as the provider's own labels or tags say. */
+  owner?: string;
+  /** As much of the cluster's parameters as the provider tells, for adopting it. */
+  spec?: Record<string, unknown>;
 }
 
 /** The wanted change of a running cluster; absent fields stay as they are. */
 export interface ClusterUpdate {
+  /** The node pool that `nodes` and `autoscale` are about, by name; absent means the first one. */
+  pool?: string;
   nodes?: number;
+  /** Bounds of the provider's own autoscaler for the pool; null turns it off. */
+  autoscale?: { min: number; max: number } | null;
   version?: string;
+  power?: 'on' | 'off';
+}
+
+/** How a person signs in at the provider with their own account: a kubeconfig that holds no secret. */
+export interface SignIn {
+  kubeconfig: string;
+  /** What has to be installed and granted for it to work, in a sentence. */
+  needs: string;
 }
 
 /**
  * A provisioner's connection. Rules (each held by a test of the conformance suite, see docs/engines.md):
  * observe never writes; create is safe to repeat and adopts by label; delete of an absent cluster succeeds (returns null);
- * every call honours its Call; every error is a Fault.
+ * every call honours its Call; every error is a Fault. A method whose capability is missing throws `unsupported`.
  */
 export interface EngineClient {
   observe(target: Target, call: Call): Promise<Observation>;
   create(target: Target, spec: Record<string, unknown>, call: Call): Promise<Operation>;
-  update(target: Target, update: ClusterUpdate, call: Call): Promise<Operation>;
+  /**
+   * Begins the next step towards the wanted change and returns its operation; null when the cluster is as wanted already. A change that takes
+   * several steps at the provider (control plane, then pools) is asked for again after each. While another operation runs it throws a
+   * retryable `conflict`.
+   */
+  update(target: Target, update: ClusterUpdate, call: Call): Promise<Operation | null>;
   delete(target: Target, call: Call): Promise<Operation | null>;
+  /** Marks a cluster that carries no mark yet as this one; null when that is done. `conflict` when it carries another's mark. */
+  adopt(target: Target, call: Call): Promise<Operation | null>;
+  /** Takes this cluster's mark away and leaves all else as it is; null when that is done, or when there is none. */
+  release(target: Target, call: Call): Promise<Operation | null>;
   /** The admin kubeconfig as YAML, for KQueen's own use. Throws `conflict` (retryable) while there is none yet. */
   kubeconfig(target: Target, call: Call): Promise<string>;
+  /** For people who have an account at the provider; null where there is no such way. */
+  signIn(target: Target, call: Call): Promise<SignIn | null>;
+  /** The versions that this cluster can be upgraded to, the one to offer first; the note tells of an end of life. */
+  upgrades(target: Target, call: Call): Promise<Choice[]>;
+  /** The text of the operation, or of all that happened; null when there is none. Scrubbed of secrets, at most 1 MiB, the end of it. */
+  log(target: Target, call: Call): Promise<string | null>;
   list(call: Call): Promise<ExternalCluster[]>;
   check(call: Call): Promise<CheckResult>;
-  options(call: Call): Promise<Options>;
+  /** `given` holds what a form has so far, for choices that depend on others (machine sizes on the region). */
+  options(given: Record<string, string>, call: Call): Promise<Options>;
   close(): Promise<void>;
 }
 
@@ -144,11 +251,18 @@ export interface Engine {
   title: string;
   /** Shown wherever a person meets its clusters, such as "Sandbox: no real machines". */
   notice?: string;
+  /** The guide for its admins, a path in the repository. */
   docs: string;
   capabilities: Capabilities;
+  /** For each missing capability that people ask for: why, and what to do instead, in a sentence or two. */
+  instead: Partial<Record<keyof Capabilities, string>>;
+  /** How long a kubeconfig from `kubeconfig` is good, in milliseconds; it is then never stored. Absent: until it is revoked. */
+  kubeconfigMs?: number;
+  /** How often it may be asked about one operation, in milliseconds between two looks: the first and the longest. Default 1 and 15 s. */
+  pollMs?: { first: number; longest: number };
   /** Parameters of a provisioner; field meta (see schema.ts) marks secrets, labels, help, order. */
   provisioner: ZodObject;
-  /** Parameters of a cluster. It can never hold a field of the provisioner schema. */
+  /** Parameters of a cluster. It can never hold a field of the provisioner schema. Others may come with `Options.parameters`. */
   cluster: ZodObject;
   /** The price of a spec by the provider's list, or null when it cannot be known. Pure. */
   price(spec: Record<string, unknown>, prices: unknown): Price | null;
@@ -156,6 +270,10 @@ export interface Engine {
   describe(spec: Record<string, unknown>): string;
   /** How many nodes the spec asks for. Pure. */
   nodes(spec: Record<string, unknown>): number;
+  /** The node pools the spec asks for, the one that is scaled by default first. Pure. */
+  pools(spec: Record<string, unknown>): NodePool[];
+  /** The spec after the update. Throws `bad-input` with the field for a value that cannot be. Pure. */
+  after(spec: Record<string, unknown>, update: ClusterUpdate): Record<string, unknown>;
   /** `params` has passed the provisioner schema. Heavy SDKs are imported inside, not before. */
   connect(params: Record<string, unknown>): Promise<EngineClient>;
 }

@@ -9,9 +9,11 @@ import type {
   Operation,
   Target,
 } from '../../core/ports/engine.ts';
+import { readSpec } from '../fields.ts';
 import { type Http, type HttpAnswer, openHttp } from '../http.ts';
 import type { Explanation } from '../http-faults.ts';
 import { oneLine, scrub } from '../scrub.ts';
+import { cannot } from '../unsupported.ts';
 import { SandboxCluster, type SandboxProvisioner } from './schema.ts';
 import {
   AccountAnswer,
@@ -24,6 +26,8 @@ import {
   OperationAnswer,
   readAnswer,
 } from './wire.ts';
+
+const sandboxTitle = 'The sandbox';
 
 /** Labels on everything this engine makes. */
 const clusterLabel = 'kqueen-cluster';
@@ -84,15 +88,10 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
     },
 
     async create(target, spec, call) {
-      const wish = SandboxCluster.safeParse(spec);
-      if (!wish.success) {
-        const issue = wish.error.issues[0];
-        const field = String(issue?.path[0] ?? '');
-        throw new Fault('bad-input', `The ${field || 'cluster'} is not right: ${issue?.message ?? ''}`, { field });
-      }
+      const wish = readSpec(SandboxCluster, spec);
       const labels = { [clusterLabel]: target.cluster, [orgLabel]: target.org };
       try {
-        const body = { name: target.externalName, ...wish.data, labels };
+        const body = { name: target.externalName, ...wish, labels };
         return begun(await http.send({ method: 'POST', path: '/v1/clusters', body }, call));
       } catch (thrown) {
         if (!(thrown instanceof Fault) || thrown.kind !== 'conflict') throw thrown;
@@ -104,6 +103,9 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
       const found = await findOwn(target, call);
       if (!found) throw gone(target);
       const body: Record<string, unknown> = {};
+      const sameNodes = update.nodes === undefined || update.nodes === found.nodes;
+      const sameVersion = update.version === undefined || update.version === found.version;
+      if (sameNodes && sameVersion && stateOf(found.status) === 'running') return null;
       if (update.nodes !== undefined) body.nodes = update.nodes;
       if (update.version !== undefined) body.version = update.version;
       const answer = await http.send({ method: 'PATCH', path: pathOf(target), body }, call);
@@ -164,12 +166,30 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
       }
     },
 
-    async options(call) {
+    async options(_given, call) {
       const answer = await http.send({ path: '/v1/catalog' }, call);
       if (answer.status === 404) throw notTheApi(answer);
       const catalog = readAnswer(CatalogAnswer, answer.body);
       return { choices: choicesOf(catalog), prices: catalog, at: Date.now() };
     },
+
+    async log(target, call) {
+      const found = await findOwn(target, call);
+      if (!found) return null;
+      return scrub(await eventsOf(http, found, call), secrets);
+    },
+
+    async upgrades(target, call) {
+      const found = await findOwn(target, call);
+      if (!found) throw gone(target);
+      const answer = await http.send({ path: '/v1/catalog' }, call);
+      if (answer.status === 404) throw notTheApi(answer);
+      return upgradesOf(readAnswer(CatalogAnswer, answer.body), found.version);
+    },
+
+    signIn: async () => null,
+    adopt: async () => cannot(sandboxTitle, 'adopt'),
+    release: async () => cannot(sandboxTitle, 'release'),
 
     close: () => http.close(),
   };
@@ -237,12 +257,33 @@ async function progressOf(
   }
   if (state !== 'error') return more;
   more.message ??= oneLine(found.statusMessage ?? 'The provider does not say why.', secrets);
-  const history = await http.send({ path: `/v1/clusters/${encodeURIComponent(found.name)}/events` }, call);
-  if (history.status !== 404) {
-    const { events } = readAnswer(EventsAnswer, history.body);
-    more.detail = scrub(events.map((event) => `${event.at} ${event.type} ${event.message}`).join('\n'), secrets);
-  }
+  const history = await eventsOf(http, found, call);
+  if (history !== '') more.detail = scrub(history, secrets);
   return more;
+}
+
+/** What happened to a cluster, a line an event. */
+async function eventsOf(http: Http, found: ClusterAnswer, call: Call): Promise<string> {
+  const answer = await http.send({ path: `/v1/clusters/${encodeURIComponent(found.name)}/events` }, call);
+  if (answer.status === 404) return '';
+  const { events } = readAnswer(EventsAnswer, answer.body);
+  return events.map((event) => `${event.at} ${event.type} ${event.message}`).join('\n');
+}
+
+/** The versions on offer that are newer than `from`, by one minor at most: Kubernetes skips none. */
+function upgradesOf(catalog: CatalogAnswer, from: string): Choice[] {
+  const minor = Number(from.split('.')[1]);
+  return catalog.versions
+    .filter(({ version }) => newer(version, from) && Number(version.split('.')[1]) <= minor + 1)
+    .map(({ version, status, endOfLife }) => ({
+      value: version,
+      label: version,
+      note: `${status === 'supported' ? 'supported' : oneLine(status)} until ${oneLine(endOfLife)}`,
+    }));
+}
+
+function newer(version: string, than: string): boolean {
+  return version.localeCompare(than, 'en', { numeric: true }) > 0;
 }
 
 function externalOf(found: ClusterAnswer): ExternalCluster {

@@ -1,4 +1,5 @@
 import type { Engine } from '../../core/ports/engine.ts';
+import { readSpec } from '../fields.ts';
 import { sandboxPrice } from './price.ts';
 import { SandboxCluster, SandboxProvisioner } from './schema.ts';
 
@@ -8,7 +9,23 @@ export const sandbox: Engine = {
   title: 'KQueen sandbox',
   notice: 'Sandbox: no real machines, no real cost.',
   docs: 'docs/engines.md',
-  capabilities: { create: true, delete: true, scale: true, upgrade: true, percent: true, cancel: true, list: true },
+  capabilities: {
+    create: true,
+    delete: true,
+    scale: true,
+    upgrade: true,
+    autoscale: false,
+    power: false,
+    percent: true,
+    cancel: true,
+    list: true,
+    adopt: false,
+    log: true,
+  },
+  instead: {
+    autoscale: 'The sandbox has no autoscaler; set the number of nodes instead.',
+    power: 'Sandbox clusters cost nothing, so there is nothing to gain by stopping one.',
+  },
   provisioner: SandboxProvisioner,
   cluster: SandboxCluster,
   price: sandboxPrice,
@@ -16,10 +33,23 @@ export const sandbox: Engine = {
     return `${String(spec.nodes ?? 3)} × ${String(spec.size)} in ${String(spec.region)}, Kubernetes ${String(spec.version)}`;
   },
   nodes(spec) {
-    return typeof spec.nodes === 'number' ? spec.nodes : 3;
+    return nodesOf(spec);
+  },
+  pools(spec) {
+    return [{ name: 'default', nodes: nodesOf(spec), size: String(spec.size), bounds: { min: 1, max: 20 } }];
+  },
+  after(spec, update) {
+    const next: Record<string, unknown> = { ...spec };
+    if (update.nodes !== undefined) next.nodes = update.nodes;
+    if (update.version !== undefined) next.version = update.version;
+    return readSpec(SandboxCluster, next);
   },
   async connect(params) {
     const { openSandboxClient } = await import('./client.ts');
     return openSandboxClient(SandboxProvisioner.parse(params));
   },
 };
+
+function nodesOf(spec: Record<string, unknown>): number {
+  return typeof spec.nodes === 'number' ? spec.nodes : 3;
+}

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { Fault } from '../../core/errors.ts';
 import { field } from '../../core/schema.ts';
-import { readCaBundle } from '../http.ts';
+import { caBundleField } from '../fields.ts';
 
 /** Where the provider is and how to sign in there. */
 export const SandboxProvisioner = z.object({
@@ -23,12 +22,10 @@ export const SandboxProvisioner = z.object({
     secret: true,
     order: 2,
   }),
-  caBundle: field(z.string().max(100_000).refine(isBundle, 'This must be a PEM certificate.').optional(), {
-    label: 'CA bundle',
-    help: "PEM certificates to trust instead of the public authorities: `ca.pem` of the provider's data directory.",
-    multiline: true,
-    order: 3,
-  }),
+  caBundle: caBundleField(
+    "PEM certificates to trust instead of the public authorities: `ca.pem` of the provider's data directory.",
+    3,
+  ),
 });
 
 /** What a cluster is to be. */
@@ -39,14 +36,3 @@ export const SandboxCluster = z.object({
   nodes: field(z.number().int().min(1).max(20).default(3), { label: 'Nodes', help: '1 to 20.', order: 4 }),
 });
 export type SandboxCluster = z.infer<typeof SandboxCluster>;
-
-function isBundle(text: string): boolean {
-  if (text.trim() === '') return true;
-  try {
-    readCaBundle(text);
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof Fault) return false;
-    throw thrown;
-  }
-}
