@@ -11,13 +11,13 @@ import { asFault, Fault } from '../core/errors.ts';
 import { cleanValue } from '../core/line.ts';
 import { type Caller, refusal } from '../core/policy.ts';
 import type { Clock, NewId } from '../core/ports/clock.ts';
-import type { Call, Engines, Options } from '../core/ports/engine.ts';
+import type { Call, Engine, Engines, Options } from '../core/ports/engine.ts';
 import type { Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { Cache, Sealer, Store } from '../core/ports/store.ts';
 import type { Person, Provisioner } from '../core/records.ts';
-import { fieldsOf, readValues, secretKeys } from '../core/schema.ts';
+import { fieldsOf, readValues, reloadingKeys, secretKeys } from '../core/schema.ts';
 import { findSecret, scrub } from '../core/secrets.ts';
 import { ago } from '../core/words.ts';
 import { faultCard, lateCard, secretAnswer, unconfirmedAnswer, unknownAnswer, workingAnswer } from './answers.ts';
@@ -41,7 +41,7 @@ export interface DispatchParts {
   version: string;
   publicUrl?: string;
   /** Live choices of a provisioner, cached; null when it does not answer in time. */
-  options(provisioner: Provisioner): Promise<Options | null>;
+  options(provisioner: Provisioner, given: Record<string, string>): Promise<Options | null>;
   /** Says something later in the place of an event (or in the direct conversation, for the caller's eyes). */
   tell(inbound: Inbound, answer: Answer): Promise<void>;
   /** Hands files to the person in the direct conversation and has them removed after ten minutes. */
@@ -303,7 +303,8 @@ function contextOf(parts: DispatchParts, inbound: Inbound, caller: Caller, line:
     registry: parts.registry,
     call: (ms): Call => ({ signal: AbortSignal.timeout(ms), deadline: clock.now() + ms }),
     connect: (provisioner) => connectProvisioner(parts, provisioner),
-    options: (provisioner) => parts.options(provisioner),
+    options: (provisioner, given = {}) =>
+      parts.options(provisioner, dependingOn(parts.engines.get(provisioner.engine), given)),
     effect: (changes, effect) => commitEffect(parts, inbound, caller, line, changes, effect),
     tick(job) {
       if (job.dueAt === undefined) return;
@@ -315,4 +316,10 @@ function contextOf(parts: DispatchParts, inbound: Inbound, caller: Caller, line:
       });
     },
   };
+}
+
+/** Of a form's values those that choices depend on: all others would only make a provider's answer be asked for again. */
+function dependingOn(engine: Engine | undefined, given: Record<string, string>): Record<string, string> {
+  const keys = engine ? reloadingKeys(engine.cluster) : [];
+  return Object.fromEntries(Object.entries(given).filter(([key, value]) => keys.includes(key) && value.trim() !== ''));
 }

@@ -14,19 +14,28 @@ export interface LiveOptionsParts {
   patienceMs?: number;
 }
 
+/** What people type may be anything, so the answers that are kept have an end. */
+const mostKept = 500;
+
 /**
  * The providers' choices and prices for forms and plans. A provider that hangs costs a person a second, not their answer; what it says later
  * is kept for the next one, and what it said in the last ten minutes is used while it does not answer.
  */
-export function createLiveOptions(parts: LiveOptionsParts): (provisioner: Provisioner) => Promise<Options | null> {
+export function createLiveOptions(
+  parts: LiveOptionsParts,
+): (provisioner: Provisioner, given: Record<string, string>) => Promise<Options | null> {
   const { clock, log, freshMs = 60_000, patienceMs = 1_000 } = parts;
   const kept = new Map<string, Options>();
   const asked = new Map<string, Promise<Options | null>>();
 
-  async function ask(provisioner: Provisioner, key: string): Promise<Options | null> {
+  async function ask(provisioner: Provisioner, given: Record<string, string>, key: string): Promise<Options | null> {
     try {
       const client = await parts.connect(provisioner);
-      const options = await client.options({}, { signal: AbortSignal.timeout(8_000), deadline: clock.now() + 8_000 });
+      const options = await client.options(given, {
+        signal: AbortSignal.timeout(8_000),
+        deadline: clock.now() + 8_000,
+      });
+      if (kept.size >= mostKept) kept.clear();
       kept.set(key, { ...options, at: clock.now() });
       return options;
     } catch (thrown) {
@@ -40,11 +49,11 @@ export function createLiveOptions(parts: LiveOptionsParts): (provisioner: Provis
     }
   }
 
-  return async (provisioner) => {
-    const key = `${provisioner.id}.${provisioner.paramsVersion}`;
+  return async (provisioner, given) => {
+    const key = JSON.stringify([provisioner.id, provisioner.paramsVersion, Object.entries(given).sort()]);
     const before = kept.get(key);
     if (before && clock.now() - before.at < freshMs) return before;
-    const asking = asked.get(key) ?? ask(provisioner, key);
+    const asking = asked.get(key) ?? ask(provisioner, given, key);
     asked.set(key, asking);
     const timer = new AbortController();
     const late = clock.sleep(patienceMs, timer.signal).then(

@@ -82,8 +82,11 @@ export interface Context {
   call(ms: number): Call;
   /** A provisioner's connection. Workers alone may change anything through it; commands observe, check and ask for options. */
   connect(provisioner: Provisioner): Promise<EngineClient>;
-  /** The provider's live choices and prices, at most a minute old; null when it does not answer within about a second. */
-  options(provisioner: Provisioner): Promise<Options | null>;
+  /**
+   * The provider's live choices and prices, at most a minute old, for what a form has so far (only the fields that others depend on count); null
+   * when it does not answer within about a second.
+   */
+  options(provisioner: Provisioner, given?: Record<string, string>): Promise<Options | null>;
   /** Commits with an audit entry and the delivery of this event in the same transaction. */
   effect(changes: Change[], effect: Effect): Promise<Effected>;
   /** Tells the queue, without waiting and without failing: the sweep finds what it missed. */

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Field, FieldKind } from './card.ts';
+import type { Parameter } from './ports/engine.ts';
 
 export interface FieldMeta {
   label: string;
@@ -14,6 +15,8 @@ export interface FieldMeta {
   order?: number;
   /** The value is one of the live choices of this field from the provider. */
   live?: boolean;
+  /** Other fields' choices depend on it: changing it loads the form again. */
+  reloads?: boolean;
 }
 
 /** Declares a field: `field(z.string().min(1), { label: 'Region', live: true })`. */
@@ -35,6 +38,7 @@ interface JsonProperty {
   multiline?: boolean;
   order?: number;
   live?: boolean;
+  reloads?: boolean;
 }
 
 interface JsonObject {
@@ -75,8 +79,16 @@ export function fieldsOf(schema: z.ZodObject, values: Record<string, string> = {
     if (property.minimum !== undefined && property.minimum > -1e9) made.min = property.minimum;
     if (property.maximum !== undefined && property.maximum < 1e9) made.max = property.maximum;
     if (property.maxLength !== undefined) made.maxLength = property.maxLength;
+    if (property.reloads) made.reloads = true;
     return made;
   });
+}
+
+/** Keys of the fields that others depend on. */
+export function reloadingKeys(schema: z.ZodObject): string[] {
+  return properties(schema)
+    .all.filter(([, property]) => property.reloads)
+    .map(([key]) => key);
 }
 
 /** Keys of the secret fields. */
@@ -84,6 +96,58 @@ export function secretKeys(schema: z.ZodObject): string[] {
   return properties(schema)
     .all.filter(([, property]) => property.secret)
     .map(([key]) => key);
+}
+
+/**
+ * The schema of an engine's clusters at one provisioner: the engine's own fields and, after them, the parameters that only the provider knows.
+ * A parameter never takes the place of one of the engine's own fields.
+ */
+export function clusterSchema(own: z.ZodObject, parameters: readonly Parameter[] = []): z.ZodObject {
+  const added = parameters.filter(({ key }) => !Object.hasOwn(own.shape, key));
+  if (added.length === 0) return own;
+  return own.safeExtend(
+    Object.fromEntries(added.map((each, index) => [each.key, parameterField(each, 50 + index / 1_000)])),
+  );
+}
+
+function parameterField(parameter: Parameter, order: number): z.ZodType {
+  const { label, help, kind, required } = parameter;
+  let schema = parameterValue(parameter);
+  if (parameter.default !== undefined) schema = schema.default(parameter.default);
+  else if (!required) schema = schema.optional();
+  const meta: FieldMeta = { label, order };
+  if (help) meta.help = help;
+  if (kind === 'multiline') meta.multiline = true;
+  return field(schema, meta);
+}
+
+function parameterValue(parameter: Parameter): z.ZodType {
+  const { kind, choices, min, max, minLength, maxLength, pattern } = parameter;
+  if (kind === 'toggle') return z.boolean();
+  if (kind === 'number') {
+    let value = z.number();
+    if (min !== undefined) value = value.min(min, `At least ${min}.`);
+    if (max !== undefined) value = value.max(max, `At most ${max}.`);
+    return value;
+  }
+  const [first, ...others] = choices ?? [];
+  if (first !== undefined)
+    return z.enum([first, ...others], `Choose one of: ${[first, ...others].slice(0, 20).join(', ')}.`);
+  let value = z.string();
+  if (minLength !== undefined) value = value.min(minLength, `At least ${minLength} characters.`);
+  if (maxLength !== undefined) value = value.max(maxLength, `At most ${maxLength} characters.`);
+  const rule = pattern === undefined ? undefined : wholePattern(pattern);
+  return rule ? value.refine((text) => rule.test(text), `This must match ${pattern}.`) : value;
+}
+
+/** A provider's pattern as ours, for the whole value; undefined for one that another language wrote: then the provider judges. */
+function wholePattern(pattern: string): RegExp | undefined {
+  try {
+    return new RegExp(`^(?:${pattern})$`, 'u');
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return undefined;
+    throw thrown;
+  }
 }
 
 export interface Problem {

@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { field, fieldsOf, labelsSchema, parsePairs, readValues, secretKeys, textOf } from '../../src/core/schema.ts';
+import {
+  clusterSchema,
+  field,
+  fieldsOf,
+  labelsSchema,
+  parsePairs,
+  readValues,
+  reloadingKeys,
+  secretKeys,
+  textOf,
+} from '../../src/core/schema.ts';
 import { SandboxProvisioner } from '../../src/engines/sandbox/schema.ts';
 
 const schema = z.object({
@@ -131,5 +141,64 @@ describe('pairs', () => {
         expect(parsePairs(textOf(pairs))).toEqual(pairs);
       }),
     );
+  });
+});
+
+describe('parameters that only the provider knows', () => {
+  const own = z
+    .object({ nodes: field(z.number().int().min(1).default(3), { label: 'Nodes', order: 1 }) })
+    .superRefine((value, context) => {
+      if (value.nodes === 13) context.addIssue({ code: 'custom', path: ['nodes'], message: 'Not that one.' });
+    });
+  const widened = clusterSchema(own, [
+    { key: 'nodes', label: 'Theirs', kind: 'text', required: true },
+    { key: 'flavor', label: 'Flavor', kind: 'choice', required: true, choices: ['m1.small', 'm1.large'] },
+    { key: 'disk', label: 'Disk', help: 'In GB.', kind: 'number', required: false, min: 10, max: 100, default: 20 },
+    { key: 'public', label: 'Public', kind: 'toggle', required: false },
+    { key: 'zone', label: 'Zone', kind: 'text', required: false, pattern: '[a-z]+-\\d', maxLength: 10 },
+    { key: 'odd', label: 'Odd', kind: 'text', required: false, pattern: '(?<broken' },
+  ]);
+
+  test('become fields after the own ones, which they never replace', () => {
+    const fields = fieldsOf(widened);
+    expect(fields.map(({ key, label, kind, required, value }) => [key, label, kind, required, value])).toEqual([
+      ['nodes', 'Nodes', 'number', false, '3'],
+      ['flavor', 'Flavor', 'choice', true, undefined],
+      ['disk', 'Disk', 'number', false, '20'],
+      ['public', 'Public', 'toggle', false, undefined],
+      ['zone', 'Zone', 'text', false, undefined],
+      ['odd', 'Odd', 'text', false, undefined],
+    ]);
+    expect(fields[2]).toMatchObject({ help: 'In GB.', min: 10, max: 100 });
+  });
+
+  test('are checked before the provider is asked, each at its field', () => {
+    const problemsOf = (values: Record<string, string>) => {
+      const read = readValues(widened, values);
+      return read.ok ? [] : read.problems.map((problem) => problem.field);
+    };
+    expect(problemsOf({ flavor: 'm1.small', zone: 'eu-1', odd: 'anything', public: 'yes' })).toEqual([]);
+    expect(problemsOf({})).toEqual(['flavor']);
+    expect(problemsOf({ flavor: 'huge' })).toEqual(['flavor']);
+    expect(problemsOf({ flavor: 'm1.small', disk: '5' })).toEqual(['disk']);
+    expect(problemsOf({ flavor: 'm1.small', disk: 'much' })).toEqual(['disk']);
+    expect(problemsOf({ flavor: 'm1.small', zone: 'eu-1 or else' })).toEqual(['zone']);
+    expect(problemsOf({ flavor: 'm1.small', colour: 'red' })).toEqual(['colour']);
+    // The engine's own rules still hold.
+    expect(problemsOf({ flavor: 'm1.small', nodes: '13' })).toEqual(['nodes']);
+    expect(readValues(widened, { flavor: 'm1.large' })).toMatchObject({
+      ok: true,
+      value: { nodes: 3, flavor: 'm1.large', disk: 20 },
+    });
+  });
+
+  test('are nothing when there are none', () => {
+    expect(clusterSchema(own, [])).toBe(own);
+  });
+
+  test('fields that others depend on say so', () => {
+    const region = z.object({ region: field(z.string(), { label: 'Region', live: true, reloads: true }) });
+    expect(reloadingKeys(region)).toEqual(['region']);
+    expect(fieldsOf(region)[0]?.reloads).toBe(true);
   });
 });

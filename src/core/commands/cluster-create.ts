@@ -8,7 +8,7 @@ import { purposes } from '../policy.ts';
 import type { Engine, Options } from '../ports/engine.ts';
 import type { Change } from '../ports/store.ts';
 import type { Cluster, Plan, Provisioner } from '../records.ts';
-import { field, fieldsOf, labelsSchema, type Problem, readValues, secretKeys } from '../schema.ts';
+import { clusterSchema, field, fieldsOf, labelsSchema, type Problem, readValues, secretKeys } from '../schema.ts';
 import { planParts } from '../views/plan.ts';
 import { jobName } from '../words.ts';
 import { findProvisioner, nameField, newJob, repeatAnswer, toCaller, withApproval } from './common.ts';
@@ -89,10 +89,12 @@ async function run(context: Context, values: Record<string, string>): Promise<An
     );
   }
   refuseForeignFields(engine, given);
-  const options = await context.options(provisioner);
+  const options = await context.options(provisioner, given);
+  if (!options && engine.liveParameters) throw silentFault(provisioner);
   completeVersions(options, given);
   // A form that loads again is still being filled in: it is answered with itself.
-  if (context.source === 'open-form') return formAnswer(createForm(context, given, engine, options));
+  if (context.source === 'open-form')
+    return formAnswer(createForm(context, onlyOffered(options, given), engine, options));
   const checked = check(engine, options, given);
   if (!checked.ok) {
     const missing = checked.problems.every(({ field: key }) => given[key] === undefined);
@@ -132,7 +134,7 @@ function check(
   const pick = (mine: boolean) =>
     Object.fromEntries(Object.entries(given).filter(([key]) => own.includes(key) === mine));
   const common = readValues(args, pick(true));
-  const spec = readValues(engine.cluster, pick(false));
+  const spec = readValues(clusterSchema(engine.cluster, options?.parameters), pick(false));
   const problems: Problem[] = [...(common.ok ? [] : common.problems), ...(spec.ok ? [] : spec.problems)];
   for (const [key, choices] of Object.entries(options?.choices ?? {})) {
     const value = given[key];
@@ -171,6 +173,28 @@ function completeVersions(options: Options | null, given: Record<string, string>
   }
 }
 
+/** What was chosen for another region is dropped where it is not offered, so that the form shows what is. */
+function onlyOffered(options: Options | null, given: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(given).filter(([key, value]) => {
+      const choices = options?.choices[key];
+      return !choices || choices.some((choice) => choice.value === value);
+    }),
+  );
+}
+
+function silentFault(provisioner: Provisioner): Fault {
+  return new Fault(
+    'unreachable',
+    `${provisioner.name} does not answer, and what a cluster there needs only it can say.`,
+    {
+      field: 'provisioner',
+      whose: 'provider',
+      next: 'Try again in a moment; nothing was lost.',
+    },
+  );
+}
+
 function healthyProvisioners(context: Context): Provisioner[] {
   return context.cache.query('provisioner', context.caller.org, { where: (each) => each.state === 'OK', limit: 100 })
     .items;
@@ -194,7 +218,10 @@ function createForm(
     if (offered.length > 1) each.reloads = true;
   }
   const at = fields.findIndex(({ key }) => key === 'purpose');
-  if (engine) fields.splice(at, 0, ...fieldsOf(engine.cluster, given).map((each) => live(each, options)));
+  if (engine) {
+    const schema = clusterSchema(engine.cluster, options?.parameters);
+    fields.splice(at, 0, ...fieldsOf(schema, given).map((each) => live(each, options)));
+  }
   const form: Form = {
     title: 'Create a cluster',
     command: 'cluster create',

@@ -27,8 +27,9 @@ export const provisionerAdd: Command = {
   open: true,
   async run(context, values) {
     const engines = context.engines.all();
-    const engineName = values.engine ?? (engines.length === 1 ? engines[0]?.name : undefined);
-    const engine = engineName === undefined ? undefined : context.engines.get(engineName);
+    const asked = values.engine ?? (engines.length === 1 ? engines[0]?.name : undefined);
+    const engine = asked === undefined ? undefined : engineCalled(engines, asked);
+    const engineName = engine?.name ?? asked;
     if (engineName !== undefined && !engine) {
       throw new Fault('bad-input', `There is no engine ${engineName} here.`, {
         field: 'engine',
@@ -192,6 +193,15 @@ export const provisionerCheck: Command = {
   },
 };
 
+/** The engine of that name, or the only one with that word in its title: people write openstack, google or azure. */
+function engineCalled(engines: Engine[], asked: string): Engine | undefined {
+  const wanted = asked.toLowerCase();
+  const named = engines.find(({ name }) => name === wanted);
+  if (named) return named;
+  const titled = engines.filter(({ title }) => title.toLowerCase().split(/\W+/).includes(wanted));
+  return titled.length === 1 ? titled[0] : undefined;
+}
+
 function without(values: Record<string, string>, keys: string[]): Record<string, string> {
   return Object.fromEntries(Object.entries(values).filter(([key]) => !keys.includes(key)));
 }
@@ -242,10 +252,13 @@ function refused(form: Form, problems: Problem[]): Answer {
 }
 
 function problemOf(checked: CheckResult, engine: Engine): Problem {
+  const said = `${checked.message}${checked.next ? ` ${checked.next}` : ''}`;
+  if (checked.field && Object.hasOwn(engine.provisioner.shape, checked.field))
+    return { field: checked.field, message: said };
   const [first] = Object.keys(engine.provisioner.shape);
   const [secret] = secretKeys(engine.provisioner);
   const key = checked.state === 'Unreachable' ? first : (secret ?? first);
-  return { field: key ?? 'name', message: `${checked.message}${checked.next ? ` ${checked.next}` : ''}` };
+  return { field: key ?? 'name', message: said };
 }
 
 async function checkParams(

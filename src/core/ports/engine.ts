@@ -167,6 +167,8 @@ export interface CheckResult {
   message: string;
   /** What to do next, when it is not OK. */
   next?: string;
+  /** The field of the provisioner's schema that is to blame, when one is. */
+  field?: string;
   /** Facts worth showing: project, quota, versions. */
   facts: { label: string; value: string }[];
 }
@@ -256,6 +258,8 @@ export interface Engine {
   capabilities: Capabilities;
   /** For each missing capability that people ask for: why, and what to do instead, in a sentence or two. */
   instead: Partial<Record<keyof Capabilities, string>>;
+  /** Its clusters have further parameters (`Options.parameters`): without the provider's answer none can be asked for. */
+  liveParameters?: boolean;
   /** How long a kubeconfig from `kubeconfig` is good, in milliseconds; it is then never stored. Absent: until it is revoked. */
   kubeconfigMs?: number;
   /** How often it may be asked about one operation, in milliseconds between two looks: the first and the longest. Default 1 and 15 s. */
