@@ -116,7 +116,7 @@ export function lifecycleRules(suite: Suite): void {
   });
 
   rule(
-    'update-change',
+    'update-nodes',
     async () => {
       const target = await suite.running();
       const { capabilities } = suite.harness.engine;

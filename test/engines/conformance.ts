@@ -6,13 +6,13 @@ import { declaredRules } from './conformance-declared.ts';
 import { errorRules } from './conformance-errors.ts';
 import { lifecycleRules } from './conformance-lifecycle.ts';
 import type { Harness, Suite } from './harness.ts';
-import { type Rule, rules } from './rules.ts';
+import { rules, type Skips } from './rules.ts';
 
-/** Runs the suite that every engine must pass; `skip` names rules that this one cannot have, with the reason. */
+/** Runs the suite that every engine must pass; `skip` names what this one cannot have, with the reason. */
 export function engineConformance(options: {
   name: string;
   open(): Promise<Harness>;
-  skip?: Partial<Record<Rule, string>>;
+  skip?: Skips;
   /** How long a create or delete may take at the provider of the test, in milliseconds (default 20 s). */
   patienceMs?: number;
 }): void {

@@ -7,7 +7,7 @@ interface Faults {
   loseCreateAnswer(): Promise<void>;
   /** Creates fail half-way with this sentence. */
   failCreates(message: string): Promise<void>;
-  /** Operations stop where they are, until `clear`. */
+  /** Creates and updates that begin now stop half-way and go on after `clear`. */
   stall(): Promise<void>;
   /** The quota is used up. */
   exhaustQuota(): Promise<void>;
@@ -21,6 +21,23 @@ interface Faults {
   webPage(): Promise<void>;
   /** Parameters of a front before the provider, which shows running clusters in a state that no version of the provider has. */
   strangeState(): Promise<Record<string, unknown>>;
+  /** Every request is answered with HTTP 500 in the provider's own words for it. Without it: a reason in `skip` (`server-error`). */
+  serverError?(): Promise<void>;
+  /** Every answer's body breaks off in its middle, with the connection. Without it: a reason in `skip` (`cut-answer`). */
+  cutAnswer?(): Promise<void>;
+  /**
+   * The credentials stay good and may do nothing any more: every request of the API (not the one for a token) is refused as the provider
+   * refuses it. Gives the permission or role that the Fault has to name, the same for all requests. Without it: a reason in `skip` (`permission`).
+   */
+  forbid?(): Promise<string>;
+  /** Updates that begin now are accepted and fail afterwards with this sentence. Without it: a reason in `skip` (`update-failed`). */
+  failUpdates?(message: string): Promise<void>;
+  /**
+   * Every request that could change something is carried out, and its connection ends without an answer. Requests for a token and reads pass.
+   * Without it: a reason in `skip` (`lost-answer`).
+   */
+  loseAnswers?(): Promise<void>;
+  /** Ends every fault above, and lets what stalled go on. */
   clear(): Promise<void>;
 }
 
@@ -73,10 +90,20 @@ export interface Harness {
   update: { nodes: number; version: string };
   /** What `spec` costs per hour by the prices of the provider's documentation, and in what. */
   price: { perHour: number; currency: string } | null;
-  /** Makes a cluster of this name at the provider as somebody else would. */
+  /** Parameters that work but for the project, account, folder or the like, which does not exist. Without it: a reason in `skip` (`check-place`). */
+  nowhereParams?: Record<string, unknown>;
+  /** Makes a cluster of this name at the provider as somebody else would; a label or tag says that `somebody-else` made it, where there are any. */
   makeForeign(externalName: string): Promise<void>;
+  /** A cluster that is there and runs, another one at each call. Only for an engine that creates none. */
+  existing?(): Promise<Target>;
   /** Requests that could change something, as the provider counted them. */
   writes(): Promise<number>;
+  /** All requests that reached the provider and its token endpoint so far, whatever became of them. */
+  requests(): Promise<number>;
+  /** How many requests one `observe` of a running cluster may take at most, tokens left aside (default 3). */
+  readsPerObserve?: number;
+  /** Secrets that the provider has handed out so far (access tokens, kubeconfig tokens and keys), so that a test can look for them elsewhere. */
+  secrets(): Promise<string[]>;
   /** Clusters of this name that were ever made. */
   made(externalName: string): Promise<number>;
   /** Connections from the engine that are open now, as the provider's side sees them. */

@@ -1,88 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Target } from '../../src/core/ports/engine.ts';
 import { sandbox } from '../../src/engines/sandbox/index.ts';
-import { startTcpProxy } from '../proxy.ts';
 import { callFor, faultOf } from './calls.ts';
 import { engineConformance } from './conformance.ts';
-import type { Harness } from './harness.ts';
-import { startSandboxProvider } from './sandbox-provider.ts';
+import { openSandboxHarness } from './sandbox-harness.ts';
 import { json, startScriptedServer } from './scripted-server.ts';
 
 const spec = { region: 'sandbox-south', version: '1.33.6', size: 'medium', nodes: 2 };
 
-interface Calls {
-  calls: Record<string, { received: number; effective: number }>;
-  creates: Record<string, { received: number; made: number }>;
-}
-
-async function open(): Promise<Harness> {
-  const provider = await startSandboxProvider();
-  const proxy = await startTcpProxy({ port: provider.port });
-  const front = await startScriptedServer();
-  const params = { url: `https://127.0.0.1:${proxy.port}`, token: provider.token, caBundle: provider.ca };
-  const calls = async () => (await provider.ask('GET', '/v1/admin/calls')) as Calls;
-  const onRequests = (effect: Record<string, unknown>, method?: string, times: number | null = null) =>
-    provider.ask('PUT', '/v1/admin/faults', [
-      { match: { pathPrefix: '/v1/', ...(method ? { method } : {}) }, times, effect },
-    ]);
-  const onOperations = (operation: string, effect: Record<string, unknown>) =>
-    provider.ask('PUT', '/v1/admin/faults', [{ operation, times: null, effect }]);
-  return {
-    engine: sandbox,
-    params,
-    addresses: [{ key: 'url', ca: provider.ca }],
-    badParams: { ...params, token: 'canary-of-a-token-that-is-refused' },
-    spec,
-    badSpec: { spec: { ...spec, version: '0.9.9' }, field: 'version' },
-    update: { nodes: 4, version: '1.34.2' },
-    // The catalogue's 0.10 for the control plane and 2 × 0.16 for the nodes, times 1.08 in the south.
-    price: { perHour: 0.4536, currency: 'USD' },
-    async makeForeign(name) {
-      await provider.ask('POST', '/v1/clusters', { ...spec, name, labels: { team: 'somebody-else' } });
-    },
-    async writes() {
-      const { calls: kinds } = await calls();
-      const writing = ['createCluster', 'updateCluster', 'deleteCluster', 'unknown'];
-      return writing.reduce((sum, kind) => sum + (kinds[kind]?.received ?? 0), 0);
-    },
-    made: async (name) => (await calls()).creates[name]?.made ?? 0,
-    openConnections: () => proxy.open(),
-    faults: {
-      loseCreateAnswer: async () => void (await onRequests({ loseAnswer: true }, 'POST', 1)),
-      failCreates: async (message) => void (await onOperations('create', { fail: { message, atPercent: 40 } })),
-      stall: async () => void (await onOperations('create', { stuckAtPercent: 30 })),
-      exhaustQuota: async () => void (await provider.ask('PUT', '/v1/admin/quota', { clusters: 0, nodes: 0 })),
-      limitRate: async (retryAfterSeconds) => void (await onRequests({ status: 429, retryAfterSeconds })),
-      hang: async () => void (await onRequests({ hang: true })),
-      refuse: async () => {
-        await proxy.setMode('refuse');
-        proxy.cut();
-      },
-      webPage: async () => void (await onRequests({ html: true })),
-      async strangeState() {
-        front.answer((request, response) => {
-          provider.ask('GET', request.path).then(
-            (body) => json(response, 200, JSON.parse(JSON.stringify(body).replaceAll('"RUNNING"', '"HIBERNATING"'))),
-            (error: unknown) => json(response, 500, { error: { code: 'internal', message: String(error) } }),
-          );
-        });
-        return { ...params, url: front.url, caBundle: front.ca };
-      },
-      async clear() {
-        await proxy.setMode('pass');
-        await provider.ask('DELETE', '/v1/admin/faults');
-        await provider.ask('PUT', '/v1/admin/quota', { clusters: 1_000, nodes: 10_000 });
-      },
-    },
-    async close() {
-      await front.close();
-      await proxy.close();
-      await provider.stop();
-    },
-  };
-}
-
-engineConformance({ name: 'sandbox', open });
+engineConformance({ name: 'sandbox', open: openSandboxHarness });
 
 describe('the sandbox engine against answers that its provider does not give', () => {
   const target: Target = { org: 'default', cluster: 'c1', externalName: 'kq-c1', spec };
