@@ -150,3 +150,33 @@ describe('the other lists', () => {
     expect(words(await stage.say('dev', 'engines'))).toMatch(/sandbox.*API token/i);
   });
 });
+
+describe('clusters as a file', () => {
+  test('CSV and JSON hold all that match, whatever the page, and formulas stay text', async () => {
+    await fleet(25, (index) =>
+      index === 3 ? { labels: { team: 'data' }, ownerName: '=HYPERLINK("x")', summary: '3 × small, "eu"' } : {},
+    );
+    const answer = await stage.say('dev', 'clusters as=csv page=2', { private: true });
+    const file = stage.handed.at(-1)?.files[0] ?? answer.files?.[0];
+    expect(file?.name).toBe('clusters.csv');
+    const lines = file?.content.trim().split('\r\n') ?? [];
+    expect(lines).toHaveLength(26);
+    expect(lines[0]).toMatch(/^name,phase,health,/);
+    expect(lines[3]).toContain(`"3 × small, ""eu"""`);
+    expect(lines[3]).toContain(`"'=HYPERLINK(""x"")"`);
+    const json = await stage.say('dev', 'clusters label=data as=json', { private: true });
+    const listed = JSON.parse((stage.handed.at(-1)?.files[0] ?? json.files?.[0])?.content ?? '[]') as {
+      name: string;
+    }[];
+    expect(listed.map(({ name }) => name)).toEqual(['dev-03']);
+  });
+
+  test('a label is found by its key, by its value, and not by anything else', async () => {
+    await fleet(3, (index) => (index === 2 ? { labels: { tier: 'data' } } : {}));
+    expect(names(await stage.say('dev', 'clusters label=data'))).toEqual(['dev-02']);
+    expect(names(await stage.say('dev', 'clusters label=tier'))).toEqual(['dev-02']);
+    expect(names(await stage.say('dev', 'clusters label!=tier'))).toEqual(['dev-01', 'dev-03']);
+    expect(words(await stage.say('dev', 'clusters label=dat'))).toMatch(/No cluster matches/);
+    expect(words(await stage.say('dev', 'clusters label<3'))).toMatch(/labels can be compared/);
+  });
+});

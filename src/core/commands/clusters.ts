@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { plainCard } from '../card.ts';
-import { type Command, lineOf } from '../command.ts';
+import { type Answer, type Command, lineOf } from '../command.ts';
 import { Fault } from '../errors.ts';
-import type { Cluster } from '../records.ts';
+import type { Cluster, Health } from '../records.ts';
 import { field } from '../schema.ts';
 import { formatDuration, parseDuration } from '../units.ts';
 import { ago, count, standing } from '../words.ts';
@@ -23,7 +23,14 @@ export const clusters: Command = {
   name: 'clusters',
   aliases: ['cluster list', 'ls'],
   summary: 'All clusters, filtered, sorted, paged',
-  examples: ['clusters', 'clusters phase!=ready sort=created', 'clusters label.team=data age>7d', 'clusters mine'],
+  examples: [
+    'clusters',
+    'clusters phase!=ready sort=created',
+    'clusters label.team=data age>7d',
+    'clusters label=data version<1.40',
+    'clusters mine',
+    'clusters as=csv',
+  ],
   group: 'Clusters',
   policy: 'cluster:list',
   changes: false,
@@ -40,6 +47,11 @@ export const clusters: Command = {
     }),
     order: field(z.enum(['asc', 'desc']).default('asc'), { label: 'Order', order: 4 }),
     page: field(z.number().int().min(1).max(10_000).default(1), { label: 'Page', order: 5 }),
+    as: field(z.enum(['list', 'csv', 'json']).default('list'), {
+      label: 'As',
+      help: 'csv and json give all that match as a file, in your direct conversation.',
+      order: 6,
+    }),
   }),
   positional: ['show'],
   selectors: true,
@@ -50,12 +62,13 @@ export const clusters: Command = {
     const mine = values.show === 'mine';
     const all = !mine && !values.where;
     const sort = sorts[(values.sort ?? 'name') as keyof typeof sorts];
+    const file = values.as === 'csv' || values.as === 'json' ? values.as : null;
     const rows = cache.query('cluster', caller.org, {
       sort,
       descending: values.order === 'desc',
       ...(all ? {} : { where: (each: Cluster) => (!mine || each.owner === caller.person) && matches(each) }),
-      offset: (page - 1) * perPage,
-      limit: perPage,
+      offset: file ? 0 : (page - 1) * perPage,
+      limit: file ? mostExported : perPage,
     });
     if (rows.total === 0) {
       const text = all ? 'There are no clusters yet.' : 'No cluster matches.';
@@ -65,6 +78,10 @@ export const clusters: Command = {
         ]),
       );
     }
+    if (file)
+      return exported(rows.items, rows.total, file, (each) =>
+        cache.get({ kind: 'health', org: each.org, id: each.id }),
+      );
     const pages = Math.ceil(rows.total / perPage);
     const { page: _page, ...same } = values;
     const turn = (to: number, label: string) => ({ label, command: lineOf(clusters, { ...same, page: String(to) }) });
@@ -98,6 +115,63 @@ export const clusters: Command = {
   },
 };
 
+/** Largest number of clusters in a file: some 10 MB. */
+const mostExported = 20_000;
+
+function exported(
+  rows: readonly Cluster[],
+  total: number,
+  as: 'csv' | 'json',
+  healthOf: (cluster: Cluster) => Health | undefined,
+): Answer {
+  const all = rows.map((cluster) => exportRow(cluster, healthOf(cluster)));
+  const text = as === 'json' ? `${JSON.stringify(all, null, 2)}\n` : csv(all);
+  const said =
+    total > rows.length
+      ? `The first ${rows.length} of ${count(total, 'cluster')}, as ${as}.`
+      : `${count(total, 'cluster')}, as ${as}.`;
+  const says = `${said} The file is in your direct conversation.`;
+  return {
+    audience: 'caller',
+    card: plainCard('Clusters as a file', says, 'good'),
+    files: [{ name: `clusters.${as}`, content: text, text: says }],
+  };
+}
+
+function exportRow(cluster: Cluster, health: Health | undefined): Record<string, string | number> {
+  const time = (at: number | undefined) => (at === undefined ? '' : new Date(at).toISOString());
+  return {
+    name: cluster.name,
+    phase: cluster.phase,
+    health: health?.verdict ?? '',
+    healthSeen: time(health?.at),
+    engine: cluster.engine,
+    provisioner: cluster.provisionerName,
+    nameAtProvider: cluster.externalName,
+    version: cluster.version ?? '',
+    nodes: cluster.nodes ?? '',
+    summary: cluster.summary,
+    purpose: cluster.purpose,
+    owner: cluster.ownerName,
+    labels: Object.entries(cluster.labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(','),
+    created: time(cluster.createdAt),
+    endpoint: cluster.endpoint ?? '',
+  };
+}
+
+/** RFC 4180. A cell that a spreadsheet would take for a formula begins with an apostrophe. */
+function csv(rows: Record<string, string | number>[]): string {
+  const cell = (value: string | number): string => {
+    const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const [first] = rows;
+  const lines = [Object.keys(first ?? {}), ...rows.map((row) => Object.values(row))];
+  return lines.map((line) => `${line.map(cell).join(',')}\r\n`).join('');
+}
+
 type Test = (cluster: Cluster) => boolean;
 
 /** Reads `phase!=ready age>7d label.team=data`; throws a Fault that names the condition it cannot read. */
@@ -106,7 +180,19 @@ export function readConditions(text: string, now: number): Test {
   return (cluster) => tests.every((test) => test(cluster));
 }
 
-const fields = ['name', 'phase', 'owner', 'provisioner', 'engine', 'purpose', 'version', 'age', 'nodes', 'label.<key>'];
+const fields = [
+  'name',
+  'phase',
+  'owner',
+  'provisioner',
+  'engine',
+  'purpose',
+  'version',
+  'age',
+  'nodes',
+  'label',
+  'label.<key>',
+];
 
 function readCondition(text: string, now: number): Test {
   const found = /^([a-z]+(?:\.[\w./-]+)?)(!=|<=|>=|=|<|>|~)(.*)$/is.exec(text);
@@ -143,6 +229,14 @@ function readCondition(text: string, now: number): Test {
         return now - cluster.createdAt;
     }
   };
+  if (key === 'label') {
+    // Also a word that is only a label's key or only its value: that is how people remember them.
+    const words = (cluster: Cluster) => Object.entries(cluster.labels).flat();
+    if (operator === '=') return (cluster) => words(cluster).includes(wanted);
+    if (operator === '!=') return (cluster) => !words(cluster).includes(wanted);
+    if (operator === '~') return (cluster) => words(cluster).some((word) => word.includes(wanted));
+    throw bad('labels can be compared with =, != and ~.');
+  }
   if (key === 'age') {
     const ms = parseDuration(wanted);
     if (ms === null) throw bad(`${wanted} is no duration, such as 7d or 12h.`);
