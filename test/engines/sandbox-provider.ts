@@ -14,7 +14,7 @@ export interface SandboxProvider {
   token: string;
   ca: string;
   /** A request to the provider, past everything that is tested. Throws unless the answer is 2xx. */
-  ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<unknown>;
+  ask(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<unknown>;
   stop(): Promise<void>;
 }
 
