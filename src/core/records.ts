@@ -110,7 +110,7 @@ export const Cluster = z.object({
 });
 export type Cluster = z.infer<typeof Cluster>;
 
-/** Holds a cluster or provisioner name; its id is `cluster.<name>` or `provisioner.<name>`. */
+/** Holds a cluster or provisioner name; its id is `cluster.<name>` or `provisioner.<name>`. `first-admin` is held by who became one by installing. */
 export const Name = z.object({ v: z.literal(1), id, org: z.string(), holder: id });
 
 export const Provisioner = z.object({
@@ -143,6 +143,8 @@ export const Plan = z.object({
   cost: z
     .object({ perHour: z.number(), perMonth: z.number(), currency: z.string(), excludes: z.array(z.string()) })
     .nullable(),
+  /** What it costs without the change. */
+  costBefore: z.object({ perHour: z.number(), perMonth: z.number(), currency: z.string() }).optional(),
   /** Said instead of a cost: why it is not known, or that there is none to know. */
   costNote: z.string().optional(),
   approval: z.object({ needed: z.boolean(), role: z.enum(['admin', 'superadmin']), why: z.string() }),
@@ -174,7 +176,17 @@ export const Step = z.object({
 });
 export type Step = z.infer<typeof Step>;
 
-export const jobKindNames = ['cluster.create', 'cluster.delete'] as const;
+export const jobKindNames = [
+  'cluster.create',
+  'cluster.delete',
+  'cluster.scale',
+  'cluster.autoscale',
+  'cluster.upgrade',
+  'cluster.stop',
+  'cluster.start',
+  'cluster.adopt',
+  'cluster.detach',
+] as const;
 /** What an engine is asked to do by a job. */
 export const acts = ['create', 'update', 'delete', 'adopt', 'release'] as const;
 export type Act = (typeof acts)[number];
@@ -189,6 +201,8 @@ export const Job = z.object({
   clusterName: z.string(),
   provisioner: id,
   engine: z.string(),
+  /** How many nodes it is about; jobs of a similar size take alike. */
+  nodes: z.number().int().nonnegative().optional(),
   state: z.enum(jobStates),
   requestedBy: z.string(),
   requesterName: z.string(),
@@ -219,11 +233,20 @@ export const Job = z.object({
   operation: z.string().max(16_384).optional(),
   /** What is to be changed, for kinds that change a running cluster. */
   update: Update.optional(),
+  /** Hash of the cluster's parameters that the change was planned on: on others it is not tried again. */
+  base: z.string().optional(),
   /** Retries in a row since the last progress. */
   attempt: z.number().int().nonnegative(),
   cancel: z.object({ by: z.string(), byName: z.string(), at: millis }).optional(),
   failure: z
-    .object({ kind: z.string(), message: z.string(), next: z.string().optional(), correlation: z.string() })
+    .object({
+      kind: z.string(),
+      message: z.string(),
+      next: z.string().optional(),
+      correlation: z.string(),
+      /** The end of the provider's whole text, scrubbed of secrets, for a file. */
+      detail: z.string().max(16_384).optional(),
+    })
     .optional(),
   /** What happened, newest last, at most 50 lines. */
   log: z.array(z.object({ at: millis, text: z.string() })).max(50),
@@ -340,7 +363,10 @@ export const Message = z.object({
 });
 export type Message = z.infer<typeof Message>;
 
-/** A sealed text; its id says whose: `provisioner.<id>` (secret parameters, JSON) or `kubeconfig.<cluster id>` (YAML). */
+/**
+ * A sealed text; its id says whose: `provisioner.<id>` (secret parameters, JSON), `kubeconfig.<cluster id>` (YAML), `slack.<team id>` (tokens of an
+ * installation, JSON), or `doctor.canary` (a known text).
+ */
 export const Secret = z.object({ v: z.literal(1), id, org: z.string(), sealed: z.string() });
 
 export const Health = z.object({
@@ -382,6 +408,28 @@ export type Handout = z.infer<typeof Handout>;
 /** Who does a thing that only one process may do: a workspace's posts, the sweep. Bound to a lease. */
 export const Claim = z.object({ v: z.literal(1), id, org: z.string(), holder: z.string(), fence: z.string() });
 
+/** A chat workspace that KQueen was installed in by its own people; the tokens are in the secret record of the same id. */
+export const Installation = z.object({
+  v: z.literal(1),
+  /** `slack.<team id>`. */
+  id,
+  org: z.string(),
+  chat: z.literal('slack'),
+  workspace: z.string().min(1),
+  name: z.string(),
+  appId: z.string(),
+  botUser: z.string(),
+  scopes: z.array(z.string()),
+  /** A person, as everywhere. */
+  installedBy: z.string(),
+  installedAt: millis,
+  /** Changes with the tokens, so that every process knows when to read them again. */
+  tokensVersion: z.string(),
+  /** When the token ends; absent: it does not end. */
+  expiresAt: millis.optional(),
+});
+export type Installation = z.infer<typeof Installation>;
+
 /** Every kind with its schema. The kind's name is part of its key in the store. */
 export const schemas = {
   cluster: Cluster,
@@ -398,6 +446,7 @@ export const schemas = {
   health: Health,
   handout: Handout,
   claim: Claim,
+  installation: Installation,
 };
 
 export type Kind = keyof typeof schemas;
@@ -414,6 +463,7 @@ export const cachedKinds = [
   'message',
   'health',
   'audit',
+  'installation',
 ] as const satisfies Kind[];
 
 /** Sorted indexes that the cache keeps for each kind; the first is the default order. Fields are paths of the record. */
@@ -426,4 +476,5 @@ export const sortKeys: { [K in Kind]?: string[] } = {
   person: ['name'],
   message: ['createdAt'],
   health: ['at'],
+  installation: ['name'],
 };

@@ -1,6 +1,7 @@
 import { clientOf, kubeconfigSecret } from '../core/connect.ts';
 import { asFault, Fault } from '../core/errors.ts';
 import { healthDiffers, healthRecord } from '../core/health.ts';
+import { vanishedMessage } from '../core/jobs/kind.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Engines, Observation } from '../core/ports/engine.ts';
 import type { ClusterHealth, Kube } from '../core/ports/kube.ts';
@@ -47,8 +48,6 @@ const sweepLimits: SweepLimits = {
   observeEvery: 10,
   refreshMs: 600_000,
 };
-
-export const vanishedMessage = 'It vanished at the provider: nothing is there any more.';
 
 export interface HealthSweep {
   /** Looks at every running cluster once. Ends early, between clusters, when `go` says no or the signal fires. */

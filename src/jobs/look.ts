@@ -2,10 +2,10 @@ import { type ConnectParts, clientOf } from '../core/connect.ts';
 import { asFault, Fault } from '../core/errors.ts';
 import type { JobKind, Look } from '../core/jobs/kind.ts';
 import type { Clock, NewId } from '../core/ports/clock.ts';
-import type { EngineClient, Operation, Target } from '../core/ports/engine.ts';
+import type { ClusterUpdate, EngineClient, Operation, Target } from '../core/ports/engine.ts';
 import type { Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
-import type { Cluster, Job } from '../core/records.ts';
+import type { Act, Cluster, Job } from '../core/records.ts';
 import { bounded } from './bounded.ts';
 import type { Provisioners } from './provisioners.ts';
 
@@ -33,7 +33,7 @@ export async function lookAt(
       : await faulty(parts, base.job, 'observe', () =>
           bounded(clock, { ms: limits.observeMs, who: 'The provider' }, (call) => client.observe(target, call)),
         );
-  const look: Look = { ...base, seen, now: clock.now() };
+  const look: Look = { ...base, ...engineLook(parts, base.job, base.cluster), seen, now: clock.now() };
   if (client instanceof Fault || !kind.wantsHealth(look)) return { look, client };
   look.kubeconfig = await faulty(parts, base.job, 'kubeconfig', () =>
     bounded(clock, { ms: limits.observeMs, who: 'The provider' }, (call) => client.kubeconfig(target, call)),
@@ -54,17 +54,57 @@ export async function actAt(
   parts: LookParts,
   client: EngineClient,
   look: Look,
-  act: 'create' | 'delete',
+  act: Act,
 ): Promise<Operation | null | Fault> {
   const { clock, limits } = parts;
   const ms = (look.job.intent?.at ?? look.now) + limits.actMs - clock.now();
   if (ms < 500) return new Fault('unreachable', 'There was not enough time left to ask the provider.');
   const target = targetOf(look.cluster, look.job.operation);
   return faulty(parts, look.job, act, () =>
-    bounded<Operation | null>(clock, { ms, who: 'The provider', changes: true }, (call) =>
-      act === 'create' ? client.create(target, look.cluster.spec, call) : client.delete(target, call),
-    ),
+    bounded<Operation | null>(clock, { ms, who: 'The provider', changes: true }, async (call) => {
+      switch (act) {
+        case 'create':
+          return client.create(target, look.cluster.spec, call);
+        case 'update':
+          return client.update(target, updateOf(look.job.update ?? {}), call);
+        case 'delete':
+          return client.delete(target, call);
+        case 'adopt':
+          return client.adopt(target, call);
+        case 'release':
+          return client.release(target, call);
+      }
+    }),
   );
+}
+
+/** The stored update without what is absent. */
+function updateOf({ pool, nodes, autoscale, version, power }: NonNullable<Job['update']>): ClusterUpdate {
+  return {
+    ...(pool === undefined ? {} : { pool }),
+    ...(nodes === undefined ? {} : { nodes }),
+    ...(autoscale === undefined ? {} : { autoscale }),
+    ...(version === undefined ? {} : { version }),
+    ...(power === undefined ? {} : { power }),
+  };
+}
+
+/** What an engine says without asking its provider: its rhythm, and what an update comes to. */
+function engineLook({ engines }: LookParts, job: Job, cluster: Cluster): Pick<Look, 'poll' | 'shortLived' | 'wanted'> {
+  const engine = engines.get(cluster.engine);
+  if (!engine) return {};
+  const said: Pick<Look, 'poll' | 'shortLived' | 'wanted'> = {};
+  if (engine.pollMs) said.poll = engine.pollMs;
+  if (engine.kubeconfigMs !== undefined) said.shortLived = true;
+  if (job.update === undefined) return said;
+  try {
+    const spec = engine.after(cluster.spec, updateOf(job.update));
+    const autoscaled = engine.pools(spec).some((pool) => pool.autoscale !== undefined);
+    said.wanted = { spec, summary: engine.describe(spec), ...(autoscaled ? {} : { nodes: engine.nodes(spec) }) };
+  } catch (thrown) {
+    said.wanted = asFault(thrown, 'KQueen could not work out what the cluster is to be.');
+  }
+  return said;
 }
 
 /** How the provider knows the cluster. */

@@ -21,7 +21,7 @@ import type { Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Queue, TickRef } from '../core/ports/queue.ts';
 import type { Change, Sealer, Store, Stored } from '../core/ports/store.ts';
-import { endedStates, type Job, type JobKindName, type Kind } from '../core/records.ts';
+import { type Act, endedStates, type Job, type JobKindName, type Kind } from '../core/records.ts';
 import { auditChange, endChanges, type Held, heldChanges } from './changes.ts';
 import { expire } from './expire.ts';
 import { actAt, type LookParts, lookAt } from './look.ts';
@@ -141,7 +141,7 @@ export function createRunner(parts: RunnerParts): Runner {
     return finish(after, asked, acted(kind, { ...asked, now: clock.now() }, decision.act, outcome));
   }
 
-  function acted(kind: JobKind, look: Look, act: 'create' | 'delete', outcome: Operation | null | Fault): Decision {
+  function acted(kind: JobKind, look: Look, act: Act, outcome: Operation | null | Fault): Decision {
     return decided(look, () => kind.acted(look, act, outcome));
   }
 

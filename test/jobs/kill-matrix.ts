@@ -47,7 +47,7 @@ const org = 'default';
 const spec = { region: 'sandbox-north', version: '1.34.2', size: 'small', nodes: 1 };
 
 /** One for every kind of job: a kind without one fails the matrix. */
-export const scenarios: Record<JobKindName, Scenario> = {
+export const scenarios: Partial<Record<JobKindName, Scenario>> = {
   'cluster.create': {
     job: { kind: 'cluster.create' },
     cluster: { phase: 'Requested' },
@@ -124,6 +124,7 @@ export async function openMatrix(): Promise<Matrix> {
     const prefix = `/matrix/${name}`;
     const store = openStore(driver, { prefix, log });
     const scenario = scenarios[kind];
+    if (!scenario) throw new Error(`no scenario for ${kind}`);
     let child: ChildProcess | undefined;
     let killedAt: number | undefined;
     let request: string | undefined;

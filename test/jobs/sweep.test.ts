@@ -1,11 +1,12 @@
 import { describe, expect, it, vi } from 'vitest';
 import { createClaim } from '../../src/core/claim.ts';
 import { Fault } from '../../src/core/errors.ts';
+import { vanishedMessage } from '../../src/core/jobs/kind.ts';
 import type { ClusterHealth } from '../../src/core/ports/kube.ts';
 import type { Store } from '../../src/core/ports/store.ts';
 import type { Cluster } from '../../src/core/records.ts';
 import { openEngines } from '../../src/engines/index.ts';
-import { createHealthSweep, type SweepParts, vanishedMessage } from '../../src/jobs/health-sweep.ts';
+import { createHealthSweep, type SweepParts } from '../../src/jobs/health-sweep.ts';
 import { createProvisionerSweep } from '../../src/jobs/provisioner-sweep.ts';
 import { eventually } from '../servers.ts';
 import { handClock, realClock } from '../store/clocks.ts';

@@ -1,6 +1,7 @@
 import { Fault } from '../errors.ts';
 import type { Observation, Operation } from '../ports/engine.ts';
 import { formatDuration } from '../units.ts';
+import { type HandOver, handOver } from './hand-over.ts';
 import {
   atStep,
   createInFlight,
@@ -12,15 +13,14 @@ import {
   logged,
   overdue,
   pollMs,
-  released,
+  providerFault,
   retryLater,
   withObservation,
 } from './kind.ts';
 
 const steps = ['Ask the provider', 'Provision', 'Fetch credentials', 'Check health'] as const;
 
-/** How long nodes may take to become Ready after the provider says that the cluster runs, before it is handed over as degraded. */
-const healthPatienceMs = 10 * 60_000;
+const way: HandOver = { steps, from: 2, done: 'Ready', nodesMs: 10 * 60_000 };
 
 /** Creates a cluster: find or make it at the provider, follow the operation, fetch the kubeconfig, check its health. */
 export const createCluster: JobKind = {
@@ -44,7 +44,7 @@ export const createCluster: JobKind = {
       case 'absent':
         return decideAbsent(look);
       case 'running':
-        return decideRunning({ ...look, cluster, job: running }, look.job.attempt);
+        return handOver({ ...look, cluster, job: running }, way, look.job.attempt);
       case 'error':
         return decideError({ ...look, cluster, job: running }, seen);
       default: {
@@ -54,7 +54,7 @@ export const createCluster: JobKind = {
         if (seen.state === 'creating') job.intent ??= { act: 'create', at: now, answered: true };
         if (seen.percent !== undefined) job.percent = Math.min(95, Math.round(seen.percent * 0.95));
         if (seen.operation) job.operation = seen.operation;
-        return { do: 'wait', ms: pollMs(job, now), job, cluster };
+        return { do: 'wait', ms: pollMs(job, look), job, cluster };
       }
     }
   },
@@ -95,7 +95,7 @@ function decideAbsent(look: Look): Decision {
   if (intent?.act === 'create' && intent.answered) {
     // The provider took it and shows nothing: lists lag for a moment, but not for minutes.
     if (now - intent.at < 2 * 60_000) {
-      return { do: 'wait', ms: pollMs(look.job, now), job: { ...look.job, state: 'Running' }, cluster: look.cluster };
+      return { do: 'wait', ms: pollMs(look.job, look), job: { ...look.job, state: 'Running' }, cluster: look.cluster };
     }
     return failed(
       look,
@@ -115,38 +115,6 @@ function decideAbsent(look: Look): Decision {
   };
 }
 
-function decideRunning(look: Look, attempt: number): Decision {
-  const { job, cluster, kubeconfig, health, now } = look;
-  if (kubeconfig === undefined || kubeconfig instanceof Fault) {
-    const fault =
-      kubeconfig ?? new Fault('conflict', 'The provider has no credentials for it yet.', { retryable: true });
-    const waiting = { ...look, job: { ...atStep(job, steps, 2, now), percent: 96, attempt } };
-    if (fault.kind === 'conflict' || fault.retryable) return retryLater(waiting, fault);
-    return failed(waiting, fault, cluster);
-  }
-  const status = (type: string) => health?.conditions.find((condition) => condition.type === type)?.status;
-  const available = status('APIServerAvailable') === 'True';
-  const nodesReady = status('EveryNodeReady') === 'True';
-  const checking = atStep(job, steps, 3, now);
-  const since = checking.steps[3]?.at ?? now;
-  if (!available || (!nodesReady && now - since < healthPatienceMs)) {
-    const worst = health?.conditions.find((condition) => condition.status !== 'True');
-    const note = worst ? `Waiting: ${worst.message}` : 'Waiting for the cluster to answer.';
-    return { do: 'wait', ms: 2_000, job: logged({ ...checking, percent: 98, note }, now, note), cluster };
-  }
-  const took = formatDuration(now - (job.startedAt ?? job.requestedAt));
-  const note = nodesReady ? `Ready after ${took}.` : `Handed over after ${took}, but not every node is ready.`;
-  const { failure: _failure, ...fit } = released(cluster);
-  const decision: Decision = {
-    do: 'end',
-    job: ended(checking, 'Succeeded', now, note),
-    cluster: { ...fit, phase: 'Ready', readyAt: now, kubeconfig: true },
-    kubeconfig,
-  };
-  if (health) decision.health = health;
-  return decision;
-}
-
 function decideError(look: Look, seen: Observation): Decision {
   const firstLookOfRetry =
     look.job.retryOf !== undefined && (look.job.intent === undefined || look.job.intent.act === 'delete');
@@ -160,13 +128,12 @@ function decideError(look: Look, seen: Observation): Decision {
     );
     return { do: 'act', act: 'delete', job, cluster: { ...look.cluster, phase: 'Provisioning' } };
   }
-  return failed(
-    look,
-    new Fault('internal', seen.message ?? 'The provider reports that creating it failed.', {
-      whose: 'provider',
-      next: 'Press Retry to clear it away and try again, or Delete to remove what is left.',
-    }),
+  const fault = providerFault(
+    seen,
+    'The provider reports that creating it failed.',
+    'Press Retry to clear it away and try again, or Delete to remove what is left.',
   );
+  return failed(look, fault);
 }
 
 /** True for a cancelled job that has asked the provider for nothing, so that there is nothing of its to be found there. */
@@ -193,7 +160,7 @@ function cancelling(look: Look, seen: Observation): Decision {
   if (seen.state === 'deleting') {
     const note = 'Cancelling: the provider is removing it.';
     const job = logged({ ...look.job, note }, now, note);
-    return { do: 'wait', ms: pollMs(job, now), job, cluster: { ...look.cluster, phase: 'Deleting' } };
+    return { do: 'wait', ms: pollMs(job, look), job, cluster: { ...look.cluster, phase: 'Deleting' } };
   }
   const note = 'Cancelling: asking the provider to remove it.';
   const job = logged({ ...look.job, note, intent: { act: 'delete' as const, at: now, answered: false } }, now, note);

@@ -41,7 +41,7 @@ export const deleteCluster: JobKind = {
       const next = logged(atStep({ ...job, state: 'Running', attempt: 0, note }, steps, 1, now), now, note);
       if (seen.percent !== undefined) next.percent = Math.min(99, Math.round(seen.percent));
       next.intent ??= { act: 'delete', at: now, answered: true };
-      return { do: 'wait', ms: pollMs(next, now), job: next, cluster };
+      return { do: 'wait', ms: pollMs(next, look), job: next, cluster };
     }
     const note = 'Asking the provider to remove it.';
     const next = logged(atStep({ ...job, state: 'Running', note }, steps, 0, now), now, note);

@@ -4,10 +4,11 @@
  * Terms: a *tick* is one turn of a job, fenced by compare-and-swap on its revision; an *act* is a call that changes the provider; an *intent* is the
  * saved word that an act is about to be done; a *look* is everything a tick has seen.
  */
-import { backoffMs, type Fault } from '../errors.ts';
-import type { Observation, Operation } from '../ports/engine.ts';
+import { backoffMs, Fault } from '../errors.ts';
+import type { NodePool, Observation, Operation } from '../ports/engine.ts';
 import type { ClusterHealth } from '../ports/kube.ts';
-import type { Cluster, Job, JobKindName, Step } from '../records.ts';
+import type { Act, Cluster, Job, JobKindName, Step } from '../records.ts';
+import { scrub } from '../secrets.ts';
 
 /** Everything a tick has seen before it decides. */
 export interface Look {
@@ -15,6 +16,12 @@ export interface Look {
   cluster: Cluster;
   /** What the provider shows, or why it could not be asked. */
   seen: Observation | Fault;
+  /** The cluster as it is to be after the job's update, by its engine; a Fault for an update that cannot be. */
+  wanted?: Wanted | Fault;
+  /** Its kubeconfig is good for a while only, and is never stored. */
+  shortLived?: boolean;
+  /** How often this engine may be asked about one operation, when it says so itself. */
+  poll?: { first: number; longest: number };
   /** Present when the kind asked for it (`wantsHealth`) and the provider gave a kubeconfig; a Fault when it did not. */
   kubeconfig?: string | Fault;
   /** What the cluster's own API shows, when there is a kubeconfig. */
@@ -24,10 +31,18 @@ export interface Look {
   jitter: number;
 }
 
+/** A cluster's parameters after an update, and what they come to. */
+export interface Wanted {
+  spec: Record<string, unknown>;
+  summary: string;
+  /** Nodes of all pools; absent when the provider's autoscaler decides on some of them. */
+  nodes?: number;
+}
+
 /** What a tick does next, with the whole new records; nothing is saved that is not in here. */
 export type Decision =
   /** Save the intent, call the engine, then `acted` decides with its answer. */
-  | { do: 'act'; act: 'create' | 'delete'; job: Job; cluster: Cluster }
+  | { do: 'act'; act: Act; job: Job; cluster: Cluster }
   | { do: 'wait'; ms: number; job: Job; cluster: Cluster }
   | {
       do: 'end';
@@ -50,13 +65,14 @@ export interface JobKind {
   wantsHealth(look: Look): boolean;
   decide(look: Look): Decision;
   /** The engine's answer to the act of this tick: an operation, null (nothing to do), or a Fault. */
-  acted(look: Look, act: 'create' | 'delete', outcome: Operation | null | Fault): Decision;
+  acted(look: Look, act: Act, outcome: Operation | null | Fault): Decision;
 }
 
-/** How long to wait before looking again: a tenth of the operation's age, between 1 and 15 seconds. */
-export function pollMs(job: Job, now: number): number {
+/** How long to wait before looking again: a tenth of the operation's age, between 1 and 15 seconds or what the engine says. */
+export function pollMs(job: Job, { now, poll }: Pick<Look, 'now' | 'poll'>): number {
+  const { first, longest } = poll ?? { first: 1_000, longest: 15_000 };
   const age = now - (job.intent?.at ?? job.startedAt ?? now);
-  return Math.min(15_000, Math.max(1_000, Math.round(age / 10)));
+  return Math.min(longest, Math.max(first, Math.round(age / 10)));
 }
 
 /** The same job with one more line in its log; consecutive equal lines are kept once. */
@@ -109,27 +125,49 @@ export function retryLater(look: Look, fault: Fault): Decision {
   return { do: 'wait', ...retried(look.job, fault, look.now, look.jitter), cluster: look.cluster };
 }
 
+/** Longest text of a provider that a job keeps, in characters; the end of a log is what says why. */
+const longestDetail = 16_000;
+
 /** The job ended by a Fault. */
 export function failedJob(job: Job, fault: Fault, now: number): Job {
   const failure: NonNullable<Job['failure']> = { kind: fault.kind, message: fault.message, correlation: job.id };
   if (fault.next) failure.next = fault.next;
+  // A fault of KQueen's own has its stack there, which is for the log alone.
+  if (fault.detail && fault.whose !== 'kqueen') failure.detail = scrub(fault.detail).slice(-longestDetail);
   return { ...ended(job, 'Failed', now, fault.message), failure };
 }
 
-/** The end of a job by a Fault; the cluster is marked Failed with the reason and stays until it is deleted. */
-export function failed(look: Look, fault: Fault, cluster: Cluster = look.cluster): Decision {
+/** The end of a job by a Fault; the cluster gets the reason and the phase, and stays. */
+export function failed(
+  look: Look,
+  fault: Fault,
+  cluster: Cluster = look.cluster,
+  phase: Cluster['phase'] = 'Failed',
+): Extract<Decision, { do: 'end' }> {
   const reason: NonNullable<Cluster['failure']> = { message: fault.message, at: look.now };
   if (fault.next) reason.next = fault.next;
   return {
     do: 'end',
     job: failedJob(look.job, fault, look.now),
-    cluster: { ...released(cluster), phase: 'Failed', failure: reason },
+    cluster: { ...released(cluster), phase, failure: reason },
   };
+}
+
+/** What the provider says of a failed operation, as a Fault. */
+export function providerFault(seen: Observation, otherwise: string, next: string): Fault {
+  return new Fault('internal', seen.message ?? otherwise, {
+    whose: 'provider',
+    next,
+    ...(seen.detail ? { detail: seen.detail } : {}),
+  });
 }
 
 /** Facts of the cluster that the provider has told. */
 export function withObservation(cluster: Cluster, seen: Observation): Cluster {
-  const next: Cluster = { ...cluster };
+  const { leftovers: _left, ...known } = cluster;
+  const next: Cluster = { ...known };
+  if (seen.pools) next.pools = seen.pools.map(poolOf);
+  if (seen.leftovers?.length) next.leftovers = seen.leftovers;
   if (seen.endpoint) next.endpoint = seen.endpoint;
   if (seen.version) next.version = seen.version;
   if (seen.nodes !== undefined) next.nodes = seen.nodes;
@@ -138,10 +176,24 @@ export function withObservation(cluster: Cluster, seen: Observation): Cluster {
   return next;
 }
 
+/** A pool as it is stored. */
+function poolOf(pool: NodePool): NonNullable<Cluster['pools']>[number] {
+  const { name, nodes, size, version, bounds, autoscale } = pool;
+  return {
+    ...{ name, nodes },
+    ...(size === undefined ? {} : { size }),
+    ...(version === undefined ? {} : { version }),
+    ...(bounds === undefined ? {} : { bounds }),
+    ...(autoscale === undefined ? {} : { autoscale }),
+  };
+}
+
 /** True when the job has run longer than it may. */
 export function overdue(look: Look): boolean {
   return look.job.deadlineAt !== undefined && look.now > look.job.deadlineAt;
 }
+
+export const vanishedMessage = 'It vanished at the provider: nothing is there any more.';
 
 /** How long an unanswered create may still arrive at the provider after its intent was saved. */
 export const settleMs = 20_000;
