@@ -1,5 +1,6 @@
 /** The bot role of a process: its chats, the one dispatch behind them, the notifiers that write unasked, and one-time links. */
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { createDispatch } from './bot/dispatch.ts';
 import type { Inbound, Outbound } from './bot/inbound.ts';
 import { createLiveOptions } from './bot/live-options.ts';
@@ -11,7 +12,7 @@ import { connectProvisioner } from './core/connect.ts';
 import { asFault } from './core/errors.ts';
 import type { ChatPort } from './core/ports/chat.ts';
 import type { Clock } from './core/ports/clock.ts';
-import type { Engines } from './core/ports/engine.ts';
+import type { Engine, Engines } from './core/ports/engine.ts';
 import type { Kube } from './core/ports/kube.ts';
 import type { Log } from './core/ports/log.ts';
 import type { Queue } from './core/ports/queue.ts';
@@ -44,6 +45,16 @@ export interface Chats {
   local?: { token: string; say(name: string, line: string): Promise<string> };
   terminal?: Terminal;
   begin?(): Promise<void>;
+}
+
+/** An engine's guide as it ships beside the sources. */
+async function readGuide({ docs }: Engine): Promise<string | null> {
+  try {
+    return await readFile(new URL(`../${docs}`, import.meta.url), 'utf8');
+  } catch {
+    // Documentation may have been left out of an image; the command says where it is.
+    return null;
+  }
 }
 
 /** Opens the configured chats; `begin` connects them, once the port listens. */
@@ -80,6 +91,7 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
       clock,
       log,
     }),
+    guide: readGuide,
     tell,
     async handOver(inbound, files) {
       const port = portOf(inbound.place);

@@ -38,6 +38,7 @@ export async function measureList(
       ...{ registry, store, cache, sealer, engines, kube, queue, clock, newId, log, org: 'default', version: '0' },
       limits: { approvalMs: 3_600_000, provisionMs: 600_000 },
       options: async () => null,
+      guide: async () => null,
       tell: async () => undefined,
       handOver: async () => undefined,
     });

@@ -42,6 +42,8 @@ export interface DispatchParts {
   publicUrl?: string;
   /** Live choices of a provisioner, cached; null when it does not answer in time. */
   options(provisioner: Provisioner, given: Record<string, string>): Promise<Options | null>;
+  /** The text of an engine's guide; null when there is none. */
+  guide(engine: Engine): Promise<string | null>;
   /** Says something later in the place of an event (or in the direct conversation, for the caller's eyes). */
   tell(inbound: Inbound, answer: Answer): Promise<void>;
   /** Hands files to the person in the direct conversation and has them removed after ten minutes. */
@@ -305,6 +307,7 @@ function contextOf(parts: DispatchParts, inbound: Inbound, caller: Caller, line:
     connect: (provisioner) => connectProvisioner(parts, provisioner),
     options: (provisioner, given = {}) =>
       parts.options(provisioner, dependingOn(parts.engines.get(provisioner.engine), given)),
+    guide: parts.guide,
     effect: (changes, effect) => commitEffect(parts, inbound, caller, line, changes, effect),
     tick(job) {
       if (job.dueAt === undefined) return;

@@ -5,7 +5,7 @@ import { formatLine } from './line.ts';
 import type { Caller, Policy } from './policy.ts';
 import type { Attachment, MessageRef } from './ports/chat.ts';
 import type { NewId } from './ports/clock.ts';
-import type { Call, EngineClient, Engines, Options } from './ports/engine.ts';
+import type { Call, Engine, EngineClient, Engines, Options } from './ports/engine.ts';
 import type { Kube } from './ports/kube.ts';
 import type { Log } from './ports/log.ts';
 import type { Cache, Change, Commit, Sealer, Store } from './ports/store.ts';
@@ -87,6 +87,8 @@ export interface Context {
    * when it does not answer within about a second.
    */
   options(provisioner: Provisioner, given?: Record<string, string>): Promise<Options | null>;
+  /** The text of the guide for an engine's provider; null when this installation has none. */
+  guide(engine: Engine): Promise<string | null>;
   /** Commits with an audit entry and the delivery of this event in the same transaction. */
   effect(changes: Change[], effect: Effect): Promise<Effected>;
   /** Tells the queue, without waiting and without failing: the sweep finds what it missed. */

@@ -52,6 +52,7 @@ const lines: Record<string, string> = {
   'provisioner edit': 'provisioner edit lab',
   'provisioner remove': 'provisioner remove spare confirm=spare',
   engines: 'engines',
+  guide: 'guide sandbox',
   audit: 'audit',
   people: 'people',
   'person role': 'person role Mel admin',

@@ -117,6 +117,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     limits: { approvalMs: 3_600_000, provisionMs: 3_600_000 },
     org,
     version: '1.2.3',
+    guide: async ({ docs }) => readFileSync(new URL(`../../${docs}`, import.meta.url), 'utf8'),
     options: createLiveOptions({
       connect: (provisioner) => connectProvisioner({ store, sealer, engines }, provisioner),
       clock,

@@ -326,6 +326,7 @@ async function ask(
     clusterName: name,
     provisioner: provisioner.id,
     engine: engine.name,
+    nodes: engine.nodes(spec),
     plan,
     command: line,
   });

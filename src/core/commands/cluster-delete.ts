@@ -98,6 +98,7 @@ async function ask(
     clusterName: cluster.name,
     provisioner: cluster.provisioner,
     engine: cluster.engine,
+    nodes: cluster.nodes,
     plan,
     command: lineOf(clusterDelete, { cluster: cluster.name }),
   });

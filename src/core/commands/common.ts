@@ -5,6 +5,7 @@ import type { Answer, Context } from '../command.ts';
 import { Fault } from '../errors.ts';
 import { formatLine } from '../line.ts';
 import { type Policy, refusal } from '../policy.ts';
+import type { Engine } from '../ports/engine.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import type { Approval, Cluster, Job } from '../records.ts';
 import { field } from '../schema.ts';
@@ -161,7 +162,7 @@ export function movedFault(what: string): Fault {
 /** A new job's fields that every kind shares. */
 export function newJob(
   context: Context,
-  part: Pick<Job, 'id' | 'kind' | 'cluster' | 'clusterName' | 'provisioner' | 'engine' | 'plan' | 'command'>,
+  part: Pick<Job, 'id' | 'kind' | 'cluster' | 'clusterName' | 'provisioner' | 'engine' | 'plan' | 'command' | 'nodes'>,
 ): Job {
   const { caller, now, place, limits } = context;
   return {
@@ -237,4 +238,13 @@ export function distance(a: string, b: string): number {
     rows.push(row);
   }
   return rows[a.length]?.[b.length] ?? 0;
+}
+
+/** The engine of that name, or the only one with that word in its title: people write openstack, google or azure. */
+export function engineCalled(engines: readonly Engine[], asked: string): Engine | undefined {
+  const wanted = asked.toLowerCase();
+  const named = engines.find(({ name }) => name === wanted);
+  if (named) return named;
+  const titled = engines.filter(({ title }) => title.toLowerCase().split(/\W+/).includes(wanted));
+  return titled.length === 1 ? titled[0] : undefined;
 }

@@ -9,6 +9,7 @@ import { clusterForget } from './cluster-forget.ts';
 import { clusterCheck, clusterShow } from './cluster-show.ts';
 import { clusters } from './clusters.ts';
 import { audit, health } from './fleet.ts';
+import { guide } from './guide.ts';
 import { help, version, whoami } from './help.ts';
 import { jobCancel, jobRetry, jobShow, jobs } from './jobs.ts';
 import { people, personRole } from './people.ts';
@@ -40,6 +41,7 @@ const all: readonly Command[] = [
   provisionerEdit,
   provisionerRemove,
   enginesCommand,
+  guide,
   audit,
   people,
   personRole,

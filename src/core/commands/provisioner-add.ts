@@ -8,7 +8,7 @@ import type { CheckResult, Engine } from '../ports/engine.ts';
 import type { Change } from '../ports/store.ts';
 import type { Provisioner } from '../records.ts';
 import { field, fieldsOf, type Problem, readValues, secretKeys } from '../schema.ts';
-import { findProvisioner, movedFault, nameField, repeatAnswer, toPlace } from './common.ts';
+import { engineCalled, findProvisioner, movedFault, nameField, repeatAnswer, toPlace } from './common.ts';
 
 /** Configures an engine with credentials. They are only taken from a private form, checked at the provider, and kept sealed. */
 export const provisionerAdd: Command = {
@@ -193,15 +193,6 @@ export const provisionerCheck: Command = {
   },
 };
 
-/** The engine of that name, or the only one with that word in its title: people write openstack, google or azure. */
-function engineCalled(engines: Engine[], asked: string): Engine | undefined {
-  const wanted = asked.toLowerCase();
-  const named = engines.find(({ name }) => name === wanted);
-  if (named) return named;
-  const titled = engines.filter(({ title }) => title.toLowerCase().split(/\W+/).includes(wanted));
-  return titled.length === 1 ? titled[0] : undefined;
-}
-
 function without(values: Record<string, string>, keys: string[]): Record<string, string> {
   return Object.fromEntries(Object.entries(values).filter(([key]) => !keys.includes(key)));
 }
@@ -220,7 +211,10 @@ function addForm(context: Context, given: Record<string, string>, engine: Engine
     title: 'Add a provisioner',
     command: 'provisioner add',
     submit: engine ? 'Check and add' : 'Continue',
-    intro: 'It is checked at the provider before it is kept. Secret fields are kept sealed and never shown again.',
+    intro: [
+      'It is checked at the provider before it is kept. Secret fields are kept sealed and never shown again.',
+      ...(engine ? [`Where each value comes from: \`${context.prefix}guide ${engine.name}\`.`] : []),
+    ].join(' '),
     fields: [...common, ...(engine ? fieldsOf(engine.provisioner, given) : [])],
     private: true,
   };

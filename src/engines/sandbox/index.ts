@@ -8,7 +8,7 @@ export const sandbox: Engine = {
   name: 'sandbox',
   title: 'KQueen sandbox',
   notice: 'Sandbox: no real machines, no real cost.',
-  docs: 'docs/engines.md',
+  docs: 'docs/providers/sandbox.md',
   capabilities: {
     create: true,
     delete: true,
