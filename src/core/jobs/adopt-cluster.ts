@@ -25,7 +25,6 @@ const way: HandOver = { steps, from: 1, done: 'Taken over', nodesMs: 10_000, api
 /** Takes over a cluster that somebody else made: mark it at the provider as this one, fetch the kubeconfig, check its health. */
 export const adoptCluster: JobKind = {
   name: 'cluster.adopt',
-  title: (job) => `Adopt cluster ${job.clusterName}`,
   steps,
   wantsHealth: ({ seen }) =>
     !(seen instanceof Fault) && seen.mine && (seen.state === 'running' || seen.state === 'error'),

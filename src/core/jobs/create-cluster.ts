@@ -25,7 +25,6 @@ const way: HandOver = { steps, from: 2, done: 'Ready', nodesMs: 10 * 60_000 };
 /** Creates a cluster: find or make it at the provider, follow the operation, fetch the kubeconfig, check its health. */
 export const createCluster: JobKind = {
   name: 'cluster.create',
-  title: (job) => `Create cluster ${job.clusterName}`,
   steps,
   wantsHealth: ({ job, seen }) => !job.cancel && !(seen instanceof Fault) && seen.mine && seen.state === 'running',
 

@@ -7,7 +7,6 @@ const steps = ['Ask the provider', 'Remove', 'Confirm that it is gone'] as const
 /** Deletes a cluster. It ends only when the provider says that nothing is left; a passing error is never read as "gone". */
 export const deleteCluster: JobKind = {
   name: 'cluster.delete',
-  title: (job) => `Delete cluster ${job.clusterName}`,
   steps,
   wantsHealth: () => false,
 

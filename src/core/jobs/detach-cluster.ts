@@ -19,7 +19,6 @@ const steps = ['Take the mark away', 'Confirm'] as const;
 /** Lets a cluster go: its mark at the provider is taken away, then its record goes; all else at the provider stays as it is. */
 export const detachCluster: JobKind = {
   name: 'cluster.detach',
-  title: (job) => `Detach cluster ${job.clusterName}`,
   steps,
   wantsHealth: () => false,
 

@@ -57,8 +57,6 @@ export type Decision =
 /** Registered in `jobKinds`; by that it is run, recovered and part of the kill matrix. */
 export interface JobKind {
   name: JobKindName;
-  /** "Create cluster dev-1". */
-  title(job: Job): string;
   /** Names of its steps in order, for people. */
   steps: readonly string[];
   /** Whether this tick wants the kubeconfig and the health of the cluster as well. */

@@ -33,15 +33,13 @@ const missingLooks = 3;
 
 interface Words {
   name: JobKindName;
-  /** "Scale cluster dev-1". */
-  title: (name: string) => string;
   /** The step in which the provider works. */
   change: string;
   /** "Scaled". */
   done: string;
 }
 
-function updateKind({ name, title, change, done }: Words): JobKind {
+function updateKind({ name, change, done }: Words): JobKind {
   const off = name === 'cluster.stop';
   // A cluster that is stopped has nothing to check.
   const steps = ['Ask the provider', change, ...(off ? [] : ['Check health'])] as const;
@@ -162,7 +160,6 @@ function updateKind({ name, title, change, done }: Words): JobKind {
 
   return {
     name,
-    title: (job) => title(job.clusterName),
     steps,
     wantsHealth(look) {
       const { seen } = look;
@@ -265,31 +262,20 @@ function overdueFault(look: Look): Fault {
 }
 
 /** Changes the number of nodes of a pool. */
-export const scaleCluster = updateKind({
-  ...{ name: 'cluster.scale', change: 'Change the nodes', done: 'Scaled' },
-  title: (name) => `Scale cluster ${name}`,
-});
+export const scaleCluster = updateKind({ name: 'cluster.scale', change: 'Change the nodes', done: 'Scaled' });
 
 /** Sets, or takes away, the bounds of the provider's autoscaler for a pool. */
 export const autoscaleCluster = updateKind({
-  ...{ name: 'cluster.autoscale', change: 'Set the bounds', done: 'Autoscaling is set' },
-  title: (name) => `Set autoscaling of cluster ${name}`,
+  name: 'cluster.autoscale',
+  change: 'Set the bounds',
+  done: 'Autoscaling is set',
 });
 
 /** Upgrades Kubernetes: the control plane, then the pools. */
-export const upgradeCluster = updateKind({
-  ...{ name: 'cluster.upgrade', change: 'Upgrade', done: 'Upgraded' },
-  title: (name) => `Upgrade cluster ${name}`,
-});
+export const upgradeCluster = updateKind({ name: 'cluster.upgrade', change: 'Upgrade', done: 'Upgraded' });
 
 /** Stops a cluster, so that it costs less. */
-export const stopCluster = updateKind({
-  ...{ name: 'cluster.stop', change: 'Stop', done: 'Stopped' },
-  title: (name) => `Stop cluster ${name}`,
-});
+export const stopCluster = updateKind({ name: 'cluster.stop', change: 'Stop', done: 'Stopped' });
 
 /** Starts a stopped cluster. */
-export const startCluster = updateKind({
-  ...{ name: 'cluster.start', change: 'Start', done: 'Started' },
-  title: (name) => `Start cluster ${name}`,
-});
+export const startCluster = updateKind({ name: 'cluster.start', change: 'Start', done: 'Started' });

@@ -1,14 +1,25 @@
 import type { Button, Card, Fact, Part } from '../card.ts';
-import { jobKinds } from '../jobs/index.ts';
 import { formatLine } from '../line.ts';
 import type { Approval, Cluster, Health, Job } from '../records.ts';
 import { formatBytes, formatCores, formatDuration } from '../units.ts';
 import { count, jobName, jobTone, jobWords } from '../words.ts';
 import { planParts } from './plan.ts';
 
+const titles: Record<Job['kind'], string> = {
+  'cluster.create': 'Create cluster',
+  'cluster.delete': 'Delete cluster',
+  'cluster.scale': 'Scale cluster',
+  'cluster.autoscale': 'Set autoscaling of cluster',
+  'cluster.upgrade': 'Upgrade cluster',
+  'cluster.stop': 'Stop cluster',
+  'cluster.start': 'Start cluster',
+  'cluster.adopt': 'Adopt cluster',
+  'cluster.detach': 'Detach cluster',
+};
+
 /** "Create cluster dev-1". */
 export function jobTitle(job: Job): string {
-  return jobKinds[job.kind].title(job);
+  return `${titles[job.kind]} ${job.clusterName}`;
 }
 
 export interface JobLook {
