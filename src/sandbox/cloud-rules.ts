@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { compareVersions, minorOf } from './catalog.ts';
 import type { JsonObject } from './json.ts';
 
@@ -27,6 +28,12 @@ export type ClusterWish = {
 
 /** What the account may use. */
 export type Quota = { clusters: number; nodes: number };
+
+/** Stands for a set of labels, whatever their order: who changes labels says with it which ones they have seen. */
+export function fingerprintOf(labels: Record<string, string>): string {
+  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16);
+}
 
 /** A 400 that names a field. */
 export function badField(field: string, message: string): CloudError {

@@ -11,7 +11,7 @@ import {
   type OperationType,
   operationOf,
 } from './cloud-records.ts';
-import { CloudError, type ClusterWish, checkChoice, checkUpgrade, type Quota } from './cloud-rules.ts';
+import { CloudError, type ClusterWish, checkChoice, checkUpgrade, fingerprintOf, type Quota } from './cloud-rules.ts';
 import { type CloudActions, OperationRunner } from './cloud-runner.ts';
 import { readyNodes, removeNode, seedControlPlane, seedNode, upgradeNodes } from './cloud-seed.ts';
 import type { SandboxDatabase } from './database.ts';
@@ -235,6 +235,18 @@ export class Cloud {
     const parts = Object.entries(change).map(([key, value]) => `${key}=${value}`);
     this.#note(cluster, 'info', `Change to ${parts.join(', ')} began`);
     return this.#begin(cluster, 'update', change);
+  }
+
+  /** Replaces a cluster's labels at once, whatever it is doing; throws CloudError 404, or 412 when they are not those that were seen. */
+  setLabels(name: string, labels: Record<string, string>, seen: string): ClusterRecord {
+    const cluster = this.cluster(name);
+    if (fingerprintOf(cluster.labels) !== seen) {
+      throw new CloudError(412, 'precondition_failed', `The labels of cluster ${name} were changed in the meantime.`);
+    }
+    cluster.labels = labels;
+    this.#saveCluster(cluster);
+    this.#note(cluster, 'info', 'Labels were changed');
+    return cluster;
   }
 
   /** Begins the end of a cluster, whatever it is doing; a second call answers with the same operation. */

@@ -16,7 +16,7 @@ import { catalogView, clusterView, kubeconfigOf, operationView } from './provide
 /** The one project that the token may use. */
 const PROJECT = 'kqueen-sandbox';
 
-const LABELS = z.record(z.string().min(1).max(63), z.string().max(63)).default({});
+const LABELS = z.record(z.string().min(1).max(63), z.string().max(63));
 const NODES = z.number().int().min(1).max(20);
 
 const CREATE = z.strictObject({
@@ -25,9 +25,14 @@ const CREATE = z.strictObject({
   version: z.string(),
   size: z.string(),
   nodes: NODES,
-  labels: LABELS,
+  labels: LABELS.default({}),
 });
-const UPDATE = z.strictObject({ nodes: NODES.optional(), version: z.string().optional() });
+const UPDATE = z.strictObject({
+  nodes: NODES.optional(),
+  version: z.string().optional(),
+  labels: LABELS.optional(),
+  labelFingerprint: z.string().optional(),
+});
 const QUOTA = z.strictObject({ clusters: z.number().int().min(0), nodes: z.number().int().min(0) });
 const COMPACT = z.strictObject({ cluster: z.string() });
 const SPEED = z.strictObject({ speed: z.number().positive().max(100_000) });
@@ -220,7 +225,17 @@ export class ProviderApi {
   async #update({ exchange, name, kind }: Call): Promise<void> {
     const { cloud, calls } = this.#parts;
     const wish = await readAs(exchange, UPDATE);
-    const { nodes, version } = wish;
+    const { nodes, version, labels, labelFingerprint } = wish;
+    if (labels !== undefined || labelFingerprint !== undefined) {
+      if (labels === undefined || nodes !== undefined || version !== undefined)
+        throw badField('labels', 'Labels are changed by themselves, all of them at once.');
+      if (labelFingerprint === undefined)
+        throw badField('labelFingerprint', 'Say which labels you have seen: the fingerprint of the cluster.');
+      const cluster = cloud.setLabels(name, labels, labelFingerprint);
+      calls.effective(kind);
+      exchange.json(200, { cluster: clusterView(cluster, this.#parts.url()) });
+      return;
+    }
     if (nodes === undefined && version === undefined)
       throw badField('nodes', 'Say what to change: nodes, version or both.');
     const operation = cloud.update(name, {

@@ -1,6 +1,7 @@
 import { CONTROL_PLANE_PRICE_PER_HOUR, REGIONS, SANDBOX_TITLE, SIZES, VERSIONS } from './catalog.ts';
 import type { Cloud } from './cloud.ts';
 import type { ClusterRecord, OperationRecord } from './cloud-records.ts';
+import { fingerprintOf } from './cloud-rules.ts';
 import type { JsonObject } from './json.ts';
 
 /** What the provider API shows of a cluster. */
@@ -16,6 +17,7 @@ export function clusterView(cluster: ClusterRecord, url: string): JsonObject {
     size,
     nodes,
     labels,
+    labelFingerprint: fingerprintOf(labels),
     status,
     statusMessage,
     createdAt,

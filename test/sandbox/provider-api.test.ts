@@ -87,6 +87,33 @@ test('targets that are no paths, and requests that are no HTTP, end nothing but 
   expect((await call('GET', '/v1/account')).status).toBe(200);
 });
 
+describe('labels', () => {
+  test('are replaced at once, by whoever has seen the present ones', async () => {
+    const made = await call('POST', '/v1/clusters', {
+      body: wish('labelled', { labels: { owner: 'ada', team: 'x' } }),
+    });
+    const seen = made.body.cluster.labelFingerprint;
+    const body = { labels: { owner: 'ada', mark: '1' }, labelFingerprint: seen };
+    const changed = await call('PATCH', '/v1/clusters/labelled', { body });
+    expect(changed.status).toBe(200);
+    expect(changed.body.cluster).toMatchObject({ labels: body.labels, status: 'PROVISIONING' });
+    const late = await call('PATCH', '/v1/clusters/labelled', { body });
+    expect([late.status, late.body.error.code]).toEqual([412, 'precondition_failed']);
+    for (const [field, wrong] of [
+      ['labelFingerprint', { labels: {} }],
+      ['labels', { labelFingerprint: seen }],
+      ['labels', { ...body, nodes: 2 }],
+      ['nodes', {}],
+    ] as const) {
+      const refused = await call('PATCH', '/v1/clusters/labelled', { body: wrong });
+      expect([refused.status, refused.body.error.field]).toEqual([400, field]);
+    }
+    expect((await call('PATCH', '/v1/clusters/nobody', { body })).status).toBe(404);
+    expect((await call('GET', '/v1/clusters/labelled')).body).toMatchObject({ labels: body.labels });
+    await call('DELETE', '/v1/clusters/labelled');
+  });
+});
+
 describe('the life of a cluster', () => {
   test('goes from creation with rising percent to RUNNING, changes and goes', async () => {
     await call('POST', '/v1/admin/clock', { body: { speed: 60 } });

@@ -65,7 +65,7 @@ export type Body = KubeObject &
     regions: { name: string; priceFactor: number }[];
     sizes: { name: string; pricePerHour: number }[];
     versions: { version: string; status: string }[];
-    cluster: { id: string; name: string; status: string };
+    cluster: { id: string; name: string; status: string; labelFingerprint: string };
     clusters: { name: string }[];
     nextPage: number | null;
     operation: Operation;

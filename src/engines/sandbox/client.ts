@@ -1,20 +1,22 @@
 import { Fault } from '../../core/errors.ts';
-import type {
-  Call,
-  Choice,
-  EngineClient,
-  ExternalCluster,
-  ExternalState,
-  Observation,
-  Operation,
-  Target,
-} from '../../core/ports/engine.ts';
+import type { Call, Choice, EngineClient, ExternalCluster, Operation, Target } from '../../core/ports/engine.ts';
 import { readSpec } from '../fields.ts';
-import { type Http, type HttpAnswer, openHttp } from '../http.ts';
+import { type HttpAnswer, openHttp } from '../http.ts';
 import type { Explanation } from '../http-faults.ts';
 import { oneLine, scrub } from '../scrub.ts';
-import { cannot } from '../unsupported.ts';
 import { SandboxCluster, type SandboxProvisioner } from './schema.ts';
+import {
+  clusterLabel,
+  eventsOf,
+  externalOf,
+  isMine,
+  observationOf,
+  orgLabel,
+  pathOf,
+  progressOf,
+  stateOf,
+  upgradesOf,
+} from './seen.ts';
 import {
   AccountAnswer,
   BegunAnswer,
@@ -22,29 +24,8 @@ import {
   ClusterAnswer,
   ClustersAnswer,
   ErrorAnswer,
-  EventsAnswer,
-  OperationAnswer,
   readAnswer,
 } from './wire.ts';
-
-const sandboxTitle = 'The sandbox';
-
-/** Labels on everything this engine makes. */
-const clusterLabel = 'kqueen-cluster';
-const orgLabel = 'kqueen-org';
-
-const states: Record<string, ExternalState> = {
-  PROVISIONING: 'creating',
-  RUNNING: 'running',
-  RECONCILING: 'updating',
-  STOPPING: 'deleting',
-  ERROR: 'error',
-};
-
-/** The state for a status of the provider; one that it did not have when this was written is `unknown`, never a guess. */
-function stateOf(status: string): ExternalState {
-  return (Object.hasOwn(states, status) ? states[status] : undefined) ?? 'unknown';
-}
 
 /** Opens the connections to one sandbox provider. */
 export function openSandboxClient(params: typeof SandboxProvisioner._output): EngineClient {
@@ -84,7 +65,7 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
       if (!found) return { state: 'absent', mine: true };
       const seen = observationOf(found, target);
       if (!seen.mine) return seen;
-      return { ...seen, ...(await progressOf(http, found, seen.state, secrets, call)) };
+      return { ...seen, ...(await progressOf(http, found, target, secrets, call)) };
     },
 
     async create(target, spec, call) {
@@ -95,7 +76,7 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
         return begun(await http.send({ method: 'POST', path: '/v1/clusters', body }, call));
       } catch (thrown) {
         if (!(thrown instanceof Fault) || thrown.kind !== 'conflict') throw thrown;
-        return adopt(target, call, thrown);
+        return takeUp(target, call, thrown);
       }
     },
 
@@ -103,11 +84,11 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
       const found = await findOwn(target, call);
       if (!found) throw gone(target);
       const body: Record<string, unknown> = {};
-      const sameNodes = update.nodes === undefined || update.nodes === found.nodes;
-      const sameVersion = update.version === undefined || update.version === found.version;
-      if (sameNodes && sameVersion && stateOf(found.status) === 'running') return null;
-      if (update.nodes !== undefined) body.nodes = update.nodes;
-      if (update.version !== undefined) body.version = update.version;
+      // Asked for again although it is as wanted: whatever went wrong on the way is then made good.
+      const whole = stateOf(found.status) !== 'running';
+      if (update.nodes !== undefined && (whole || update.nodes !== found.nodes)) body.nodes = update.nodes;
+      if (update.version !== undefined && (whole || update.version !== found.version)) body.version = update.version;
+      if (Object.keys(body).length === 0) return null;
       const answer = await http.send({ method: 'PATCH', path: pathOf(target), body }, call);
       if (answer.status === 404) throw gone(target);
       return begun(answer);
@@ -176,7 +157,7 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
     async log(target, call) {
       const found = await findOwn(target, call);
       if (!found) return null;
-      return scrub(await eventsOf(http, found, call), secrets);
+      return (await eventsOf(http, found, secrets, call)) || null;
     },
 
     async upgrades(target, call) {
@@ -188,14 +169,41 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
     },
 
     signIn: async () => null,
-    adopt: async () => cannot(sandboxTitle, 'adopt'),
-    release: async () => cannot(sandboxTitle, 'release'),
+
+    async adopt(target, call) {
+      const found = await find(target, call);
+      if (!found) throw gone(target);
+      if (isMine(found.labels, target)) return null;
+      if (isMarked(found)) throw foreign(target);
+      return relabel(target, found, { ...found.labels, [clusterLabel]: target.cluster, [orgLabel]: target.org }, call);
+    },
+
+    async release(target, call) {
+      const found = await find(target, call);
+      if (!found || !isMarked(found)) return null;
+      if (!isMine(found.labels, target)) throw foreign(target);
+      const { [clusterLabel]: _cluster, [orgLabel]: _org, ...others } = found.labels;
+      return relabel(target, found, others, call);
+    },
 
     close: () => http.close(),
   };
 
+  /** Replaces the labels that were seen; null, because the provider does it at once. */
+  async function relabel(
+    target: Target,
+    found: ClusterAnswer,
+    labels: Record<string, string>,
+    call: Call,
+  ): Promise<null> {
+    const body = { labels, labelFingerprint: found.labelFingerprint };
+    const answer = await http.send({ method: 'PATCH', path: pathOf(target), body }, call);
+    if (answer.status === 404) throw gone(target);
+    return null;
+  }
+
   /** The name is taken: by what an earlier, unanswered create of ours made, or by somebody else's cluster. */
-  async function adopt(target: Target, call: Call, refusal: Fault): Promise<Operation> {
+  async function takeUp(target: Target, call: Call, refusal: Fault): Promise<Operation> {
     const found = await findOwn(target, call);
     // Gone between the two answers: the next try makes it.
     if (!found)
@@ -210,92 +218,9 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
   }
 }
 
-function pathOf(target: Target): string {
-  return `/v1/clusters/${encodeURIComponent(target.externalName)}`;
-}
-
-function isMine(labels: Record<string, string>, target: Target): boolean {
-  return labels[clusterLabel] === target.cluster && labels[orgLabel] === target.org;
-}
-
 function begun(answer: HttpAnswer): Operation {
   if (answer.status === 404) throw notTheApi(answer);
   return { id: readAnswer(BegunAnswer, answer.body).operation.id };
-}
-
-function observationOf(found: ClusterAnswer, target: Target): Observation {
-  const seen: Observation = {
-    state: stateOf(found.status),
-    mine: isMine(found.labels, target),
-    version: found.version,
-    nodes: found.nodes,
-    region: found.region,
-    externalId: found.id,
-  };
-  if (seen.state === 'unknown') seen.step = oneLine(found.status, [], 60);
-  if (found.endpoint) seen.endpoint = found.endpoint;
-  if (found.operation) seen.operation = found.operation;
-  return seen;
-}
-
-/** How far the running operation is, or why the last one failed. */
-async function progressOf(
-  http: Http,
-  found: ClusterAnswer,
-  state: ExternalState,
-  secrets: string[],
-  call: Call,
-): Promise<Partial<Observation>> {
-  if (!found.operation || state === 'running' || state === 'unknown') return {};
-  const answer = await http.send({ path: `/v1/operations/${encodeURIComponent(found.operation)}` }, call);
-  const more: Partial<Observation> = {};
-  if (answer.status !== 404) {
-    const operation = readAnswer(OperationAnswer, answer.body);
-    if (typeof operation.percent === 'number') more.percent = Math.min(100, Math.max(0, operation.percent));
-    if (operation.step) more.step = oneLine(operation.step, secrets, 80);
-    if (operation.error) more.message = oneLine(operation.error.message, secrets);
-  }
-  if (state !== 'error') return more;
-  more.message ??= oneLine(found.statusMessage ?? 'The provider does not say why.', secrets);
-  const history = await eventsOf(http, found, call);
-  if (history !== '') more.detail = scrub(history, secrets);
-  return more;
-}
-
-/** What happened to a cluster, a line an event. */
-async function eventsOf(http: Http, found: ClusterAnswer, call: Call): Promise<string> {
-  const answer = await http.send({ path: `/v1/clusters/${encodeURIComponent(found.name)}/events` }, call);
-  if (answer.status === 404) return '';
-  const { events } = readAnswer(EventsAnswer, answer.body);
-  return events.map((event) => `${event.at} ${event.type} ${event.message}`).join('\n');
-}
-
-/** The versions on offer that are newer than `from`, by one minor at most: Kubernetes skips none. */
-function upgradesOf(catalog: CatalogAnswer, from: string): Choice[] {
-  const minor = Number(from.split('.')[1]);
-  return catalog.versions
-    .filter(({ version }) => newer(version, from) && Number(version.split('.')[1]) <= minor + 1)
-    .map(({ version, status, endOfLife }) => ({
-      value: version,
-      label: version,
-      note: `${status === 'supported' ? 'supported' : oneLine(status)} until ${oneLine(endOfLife)}`,
-    }));
-}
-
-function newer(version: string, than: string): boolean {
-  return version.localeCompare(than, 'en', { numeric: true }) > 0;
-}
-
-function externalOf(found: ClusterAnswer): ExternalCluster {
-  const made: ExternalCluster = {
-    externalName: found.name,
-    state: stateOf(found.status),
-    version: found.version,
-    nodes: found.nodes,
-  };
-  const cluster = found.labels[clusterLabel];
-  if (cluster) made.cluster = cluster;
-  return made;
 }
 
 function choicesOf(catalog: CatalogAnswer): Record<string, Choice[]> {
@@ -318,6 +243,10 @@ function choicesOf(catalog: CatalogAnswer): Record<string, Choice[]> {
   };
 }
 
+function isMarked(found: ClusterAnswer): boolean {
+  return clusterLabel in found.labels || orgLabel in found.labels;
+}
+
 /** Reads the provider's error codes; a code that is not known keeps the meaning of its HTTP status. */
 function explain(_status: number, body: unknown): Explanation {
   const parsed = ErrorAnswer.safeParse(body);
@@ -337,6 +266,7 @@ function explain(_status: number, body: unknown): Explanation {
       break;
     case 'operation_in_progress':
     case 'not_ready':
+    case 'precondition_failed':
       explained.kind = 'conflict';
       explained.retryable = true;
       explained.next = 'KQueen tries again by itself.';

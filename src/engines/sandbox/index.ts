@@ -19,7 +19,7 @@ export const sandbox: Engine = {
     percent: true,
     cancel: true,
     list: true,
-    adopt: false,
+    adopt: true,
     log: true,
   },
   instead: {

@@ -7,8 +7,10 @@ export const ClusterAnswer = z.object({
   name: z.string(),
   region: z.string(),
   version: z.string(),
+  size: z.string().default(''),
   nodes: z.number().int(),
   labels: z.record(z.string(), z.string()).default({}),
+  labelFingerprint: z.string().default(''),
   status: z.string(),
   statusMessage: z.string().nullish(),
   operation: z.string().nullish(),
@@ -29,6 +31,8 @@ export const OperationAnswer = z.object({
   step: z.string().nullish(),
   error: z.object({ code: z.string(), message: z.string() }).nullish(),
 });
+
+export type OperationAnswer = z.infer<typeof OperationAnswer>;
 
 /** The answer of a change: the operation that it began, or that runs already. */
 export const BegunAnswer = z.object({ operation: z.object({ id: z.string() }) });
