@@ -2,7 +2,7 @@
  * Where typed text, mentions, buttons and forms meet: one parser, one authorisation check, one audit entry. A change is acknowledged after
  * its store transaction and nothing else; an answer that takes longer than a chat platform waits is given later, in the same place.
  */
-import { plainCard } from '../core/card.ts';
+import { type Field, plainCard } from '../core/card.ts';
 import type { Answer, Command, Context, Limits, Registry } from '../core/command.ts';
 import { lineOf } from '../core/command.ts';
 import { repeatAnswer } from '../core/commands/common.ts';
@@ -19,6 +19,7 @@ import type { Cache, Sealer, Store } from '../core/ports/store.ts';
 import type { Person, Provisioner } from '../core/records.ts';
 import { fieldsOf, readValues, reloadingKeys, secretKeys } from '../core/schema.ts';
 import { findSecret, scrub } from '../core/secrets.ts';
+import { clusterChoices, impliedCluster, thisOne } from '../core/which.ts';
 import { ago } from '../core/words.ts';
 import { faultCard, lateCard, secretAnswer, unconfirmedAnswer, unknownAnswer, workingAnswer } from './answers.ts';
 import { commitEffect, deliveryId, followUp, lastWrite, recordRefusal } from './effects.ts';
@@ -144,7 +145,7 @@ async function runLine(
   parts: DispatchParts,
   inbound: Inbound,
   command: Command | undefined,
-  values: Record<string, string>,
+  given: Record<string, string>,
   correlation: string,
 ): Promise<Outbound> {
   if (!command) throw new Fault('internal', 'The help is missing.');
@@ -156,10 +157,11 @@ async function runLine(
   ]);
   const refused = refusal(command.policy, caller, [caller.person]);
   if (refused) throw refused;
+  const values = meant(parts, inbound, command, given);
   const secrets = allSecretKeys(parts);
   const spoken = Object.fromEntries(Object.entries(values).filter(([key, value]) => value !== '' && !secrets.has(key)));
   const line = lineOf(command, spoken);
-  const problem = misplacedSecret(values, secrets, inbound) ?? check(command, values, inbound, line);
+  const problem = misplacedSecret(values, secrets, inbound) ?? check(parts, command, values, inbound, line);
   if (problem) return problem;
   if (before) return repeatAnswer(before.record);
   const context = contextOf(parts, inbound, caller, line, correlation);
@@ -231,7 +233,13 @@ function withoutEmpty(values: Record<string, string>): Record<string, string> {
 }
 
 /** What is wrong with the values as the command's own schema sees them; open commands check what they alone know. */
-function check(command: Command, values: Record<string, string>, inbound: Inbound, line: string): Outbound | null {
+function check(
+  parts: DispatchParts,
+  command: Command,
+  values: Record<string, string>,
+  inbound: Inbound,
+  line: string,
+): Outbound | null {
   if (command.open) return null;
   const read = readValues(command.args, values);
   if (read.ok) return null;
@@ -240,6 +248,7 @@ function check(command: Command, values: Record<string, string>, inbound: Inboun
     .filter(({ key }) => key !== 'plan')
     .map((each) => {
       const problem = read.problems.find(({ field }) => field === each.key);
+      if (each.key === clusterKey) offerClusters(parts, inbound, each);
       return problem && (!missing || inbound.source === 'form') ? { ...each, problem: problem.message } : each;
     });
   const form = { title: command.summary.slice(0, 60), command: command.name, submit: 'Go on', fields, private: false };
@@ -251,6 +260,36 @@ function check(command: Command, values: Record<string, string>, inbound: Inboun
     card: plainCard('That does not fit', `${text}\nFor example: \`${command.examples[0] ?? line}\``, 'warn'),
     form,
   };
+}
+
+/** The key of commands about a cluster. */
+const clusterKey = 'cluster';
+
+/** The values with the cluster that is meant by `this`, or by the place when none is named. */
+function meant(
+  parts: DispatchParts,
+  inbound: Inbound,
+  command: Command,
+  values: Record<string, string>,
+): Record<string, string> {
+  if (!Object.hasOwn(command.args.shape, clusterKey)) return values;
+  const said = values[clusterKey]?.trim().toLowerCase() ?? '';
+  if (said !== '' && said !== thisOne) return values;
+  const found = impliedCluster(parts.cache, parts.org, inbound.place, !command.changes);
+  if (found) return { ...values, [clusterKey]: found.name };
+  if (said === '') return values;
+  throw new Fault('bad-input', 'There is nothing here that "this" could mean.', {
+    field: clusterKey,
+    next: 'Name the cluster, or write it in the thread of a message about it.',
+  });
+}
+
+/** A field that asks for a cluster offers those there are; with none, it asks for the name. */
+function offerClusters(parts: DispatchParts, inbound: Inbound, asked: Field): void {
+  const choices = clusterChoices(parts.cache, parts.org, inbound.person.id, parts.clock.now());
+  if (choices.length === 0) return;
+  asked.kind = 'choice';
+  asked.choices = choices;
 }
 
 function typedSecret(parts: DispatchParts, text: string, parsed: Parsed): string | null {

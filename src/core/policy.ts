@@ -15,6 +15,7 @@ export const policies = Object.freeze({
   'cluster:access': 'owner',
   'cluster:owner': 'admin',
   'cluster:forget': 'admin',
+  'channel:set': 'member',
   'provisioner:list': 'member',
   'provisioner:create': 'admin',
   'provisioner:update': 'admin',
@@ -24,6 +25,7 @@ export const policies = Object.freeze({
   'approval:decide': 'admin',
   'job:list': 'member',
   'job:control': 'owner',
+  'job:log': 'owner',
   'audit:list': 'admin',
   'person:list': 'admin',
   'person:role': 'superadmin',
@@ -81,18 +83,29 @@ export function refusal(policy: Policy, caller: Caller, owners: readonly string[
 /** The purposes a cluster can have; `production` has stricter rules. */
 export const purposes = ['development', 'test', 'demo', 'production'] as const;
 
+/** A change as the rules of approval see it: `cluster.grow` can make a cluster cost more, `cluster.change` cannot. */
+export type ApprovedAction =
+  | 'cluster.create'
+  | 'cluster.delete'
+  | 'cluster.adopt'
+  | 'cluster.detach'
+  | 'cluster.grow'
+  | 'cluster.change';
+
+/** What members only ask for, since it makes somebody pay more, or KQueen answer for more. */
+const asked: Partial<Record<ApprovedAction, string>> = {
+  'cluster.create': 'members ask, an admin decides on new clusters',
+  'cluster.adopt': 'members ask, an admin decides on new clusters',
+  'cluster.grow': 'members ask, an admin decides on more nodes',
+};
+
 /** Who has to agree to a change, and why. */
-export function approvalFor(
-  action: 'cluster.create' | 'cluster.delete',
-  caller: Caller,
-  purpose: string,
-): Plan['approval'] {
+export function approvalFor(action: ApprovedAction, caller: Caller, purpose: string): Plan['approval'] {
   if (purpose === 'production') {
     return { needed: true, role: 'admin', why: 'it is a production cluster, so an admin other than you decides' };
   }
-  if (action === 'cluster.create' && !atLeast(caller.role, 'admin')) {
-    return { needed: true, role: 'admin', why: 'members ask, an admin decides on new clusters' };
-  }
+  const why = asked[action];
+  if (why !== undefined && !atLeast(caller.role, 'admin')) return { needed: true, role: 'admin', why };
   return {
     needed: false,
     role: 'admin',

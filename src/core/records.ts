@@ -324,6 +324,17 @@ export const Conversation = z.object({
 });
 export type Conversation = z.infer<typeof Conversation>;
 
+/** What a conversation is set to; its id is a hash of where it is. Threads share their channel's. */
+export const Channel = z.object({
+  v: z.literal(1),
+  id,
+  org: z.string(),
+  place: Place,
+  /** The cluster that is looked at when none is named. */
+  cluster: id.optional(),
+});
+export type Channel = z.infer<typeof Channel>;
+
 /** A delivered event that had an effect; the same event again is answered from here. */
 export const Delivery = z.object({
   v: z.literal(1),
@@ -440,6 +451,7 @@ export const schemas = {
   audit: Audit,
   person: Person,
   conversation: Conversation,
+  channel: Channel,
   delivery: Delivery,
   message: Message,
   secret: Secret,
@@ -464,6 +476,7 @@ export const cachedKinds = [
   'health',
   'audit',
   'installation',
+  'channel',
 ] as const satisfies Kind[];
 
 /** Sorted indexes that the cache keeps for each kind; the first is the default order. Fields are paths of the record. */

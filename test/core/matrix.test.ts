@@ -53,6 +53,8 @@ const lines: Record<string, string> = {
   'provisioner remove': 'provisioner remove spare confirm=spare',
   engines: 'engines',
   guide: 'guide sandbox',
+  channel: 'channel',
+  'channel default': 'channel default dev-1',
   audit: 'audit',
   people: 'people',
   'person role': 'person role Mel admin',

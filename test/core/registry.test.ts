@@ -45,7 +45,20 @@ test('no two commands share a phrase, and each is found by all of its own', () =
 test('D8 the registry holds the commands of the design and no other', () => {
   expect(registry.all.map(({ name }) => name).sort()).toEqual(
     [
-      ...['help', 'whoami', 'version', 'engines', 'guide', 'clusters', 'health', 'audit', 'people', 'person role'],
+      ...[
+        'help',
+        'whoami',
+        'version',
+        'engines',
+        'guide',
+        'channel',
+        'channel default',
+        'clusters',
+        'health',
+        'audit',
+        'people',
+        'person role',
+      ],
       ...['create', 'show', 'check', 'access', 'edit', 'delete', 'forget'].map((verb) => `cluster ${verb}`),
       ...['provisioners', 'provisioner add', 'provisioner check', 'provisioner edit', 'provisioner remove'],
       ...['approvals', 'approve', 'deny', 'jobs', 'job show', 'job cancel', 'job retry'],

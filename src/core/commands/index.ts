@@ -1,6 +1,7 @@
 import type { Command, Registry } from '../command.ts';
 import { approvals } from './approvals.ts';
 import { approve, deny } from './approve.ts';
+import { channel, channelDefault } from './channel.ts';
 import { clusterAccess } from './cluster-access.ts';
 import { clusterCreate } from './cluster-create.ts';
 import { clusterDelete } from './cluster-delete.ts';
@@ -45,6 +46,8 @@ const all: readonly Command[] = [
   audit,
   people,
   personRole,
+  channel,
+  channelDefault,
   help,
   whoami,
   version,
