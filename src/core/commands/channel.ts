@@ -32,7 +32,7 @@ export const channel: Command = {
 /** Sets the cluster that is looked at when none is named in this conversation. */
 export const channelDefault: Command = {
   name: 'channel default',
-  aliases: ['channel cluster', 'channel set'],
+  aliases: ['channel set'],
   summary: 'The cluster that is meant here when none is named',
   examples: ['channel default dev-1', 'channel default none'],
   group: 'KQueen',
