@@ -23,14 +23,18 @@ function canonical(value: unknown): string {
   return JSON.stringify(value) ?? 'null';
 }
 
-/** "$0.20 an hour, about $146 a month", or what is said instead. */
-export function costText(plan: Pick<Plan, 'cost' | 'costNote'>): string {
-  if (!plan.cost) return plan.costNote ?? 'Unknown.';
-  const { perHour, perMonth, currency } = plan.cost;
-  return `${formatMoney(perHour, currency)} an hour, about ${formatMoney(perMonth, currency)} a month`;
+/** "$0.20 an hour, about $146 a month", with what it was before a change, or what is said instead. */
+export function costText({ cost, costBefore, costNote }: Pick<Plan, 'cost' | 'costBefore' | 'costNote'>): string {
+  if (!cost) return costNote ?? 'Unknown.';
+  const { perHour, perMonth, currency } = cost;
+  const now = `${formatMoney(perHour, currency)} an hour, about ${formatMoney(perMonth, currency)} a month`;
+  const said = costNote ? `${now}. ${costNote}` : now;
+  if (!costBefore) return said;
+  if (costBefore.currency === currency && costBefore.perHour === perHour) return `${said}, as before`;
+  return `${formatMoney(costBefore.perHour, costBefore.currency)} → ${formatMoney(perHour, currency)} an hour, about ${formatMoney(costBefore.perMonth, costBefore.currency)} → ${formatMoney(perMonth, currency)} a month${costNote ? `. ${costNote}` : ''}`;
 }
 
-function costOf(price: Price | null): Plan['cost'] {
+export function costOf(price: Price | null): Plan['cost'] {
   if (!price) return null;
   return {
     perHour: price.perHour,

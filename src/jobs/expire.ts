@@ -30,12 +30,13 @@ export async function expire(
   }
   const cluster = await store.get({ kind: 'cluster', org, id: job.cluster });
   if (cluster?.record.openJob === job.id) {
-    const onlyAsked = job.kind === 'cluster.create' && job.retryOf === undefined;
+    const onlyAsked = (job.kind === 'cluster.create' || job.kind === 'cluster.adopt') && job.retryOf === undefined;
     if (onlyAsked) changes.push(...(await removalChanges(store, cluster)));
     else {
       const free = released(cluster.record);
-      // A retry has shown the failed cluster as requested meanwhile.
-      const record = job.retryOf === undefined ? free : { ...free, phase: 'Failed' as const };
+      // A retry of these has shown the failed cluster as requested, or as going, meanwhile.
+      const shown = job.kind === 'cluster.create' || job.kind === 'cluster.delete';
+      const record = shown && job.retryOf !== undefined ? { ...free, phase: 'Failed' as const } : free;
       changes.push({ op: 'put', ref: cluster.ref, record, if: cluster.revision });
     }
   }

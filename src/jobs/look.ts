@@ -1,8 +1,9 @@
 import { type ConnectParts, clientOf } from '../core/connect.ts';
 import { asFault, Fault } from '../core/errors.ts';
 import type { JobKind, Look } from '../core/jobs/kind.ts';
+import { updateOf } from '../core/plan-change.ts';
 import type { Clock, NewId } from '../core/ports/clock.ts';
-import type { ClusterUpdate, EngineClient, Operation, Target } from '../core/ports/engine.ts';
+import type { EngineClient, Operation, Target } from '../core/ports/engine.ts';
 import type { Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Act, Cluster, Job } from '../core/records.ts';
@@ -76,17 +77,6 @@ export async function actAt(
       }
     }),
   );
-}
-
-/** The stored update without what is absent. */
-function updateOf({ pool, nodes, autoscale, version, power }: NonNullable<Job['update']>): ClusterUpdate {
-  return {
-    ...(pool === undefined ? {} : { pool }),
-    ...(nodes === undefined ? {} : { nodes }),
-    ...(autoscale === undefined ? {} : { autoscale }),
-    ...(version === undefined ? {} : { version }),
-    ...(power === undefined ? {} : { power }),
-  };
 }
 
 /** What an engine says without asking its provider: its rhythm, and what an update comes to. */

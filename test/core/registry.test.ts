@@ -60,8 +60,9 @@ test('D8 the registry holds the commands of the design and no other', () => {
         'person role',
       ],
       ...['create', 'show', 'check', 'access', 'edit', 'delete', 'forget'].map((verb) => `cluster ${verb}`),
+      ...['scale', 'autoscale', 'upgrade', 'stop', 'start'].map((verb) => `cluster ${verb}`),
       ...['provisioners', 'provisioner add', 'provisioner check', 'provisioner edit', 'provisioner remove'],
-      ...['approvals', 'approve', 'deny', 'jobs', 'job show', 'job cancel', 'job retry'],
+      ...['approvals', 'approve', 'deny', 'jobs', 'job show', 'job log', 'job cancel', 'job retry'],
     ].sort(),
   );
 });

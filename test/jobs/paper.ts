@@ -127,6 +127,9 @@ export function paperKube(look: (kubeconfig: string) => Promise<ClusterHealth> |
     async issueAccess() {
       throw new Error('not asked for in these tests');
     },
+    async review() {
+      throw new Error('not asked for in these tests');
+    },
     async close() {},
   };
 }

@@ -4,6 +4,7 @@ import type { Answer, Command, Context } from '../command.ts';
 import { Fault } from '../errors.ts';
 import { formatLine } from '../line.ts';
 import { dyingOf, planCreate, planDelete } from '../plan.ts';
+import { baseOf, isChange, planChange, updateOf } from '../plan-change.ts';
 import { atLeast } from '../policy.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import type { Approval, Job, Plan } from '../records.ts';
@@ -11,6 +12,7 @@ import { field } from '../schema.ts';
 import { jobTitle } from '../views/job.ts';
 import { planParts } from '../views/plan.ts';
 import { jobName } from '../words.ts';
+import { typedSpec } from './cluster-change.ts';
 import { findJob, jobField, movedFault, repeatAnswer, toCaller } from './common.ts';
 
 /** The text form of the Approve button. The plan's hash says what the approver has seen. */
@@ -112,14 +114,16 @@ export async function undoRequest(context: Context, job: Job): Promise<Change[]>
   const ref = { kind: 'cluster', org: job.org, id: job.cluster } as const;
   const cluster = await context.store.get(ref);
   if (!cluster || cluster.record.openJob !== job.id) return [];
-  if (job.kind === 'cluster.create' && job.retryOf === undefined) {
+  if ((job.kind === 'cluster.create' || job.kind === 'cluster.adopt') && job.retryOf === undefined) {
     return [
       { op: 'delete', ref, if: cluster.revision },
       { op: 'delete', ref: { kind: 'name', org: job.org, id: `cluster.${cluster.record.name}` } },
     ];
   }
   const { openJob: _open, ...free } = cluster.record;
-  const phase = job.retryOf === undefined ? free.phase : 'Failed';
+  // A retry of these has shown the failed cluster as requested, or as going, meanwhile.
+  const shown = job.kind === 'cluster.create' || job.kind === 'cluster.delete';
+  const phase = shown && job.retryOf !== undefined ? 'Failed' : free.phase;
   return [{ op: 'put', ref, record: { ...free, phase }, if: cluster.revision }];
 }
 
@@ -178,6 +182,8 @@ async function planNow(context: Context, job: Job): Promise<Plan> {
     const plan = planDelete(cluster.record, engines.get(cluster.record.engine), health && dyingOf(health), asker);
     return plan.hash === job.plan.hash ? job.plan : { ...plan, approval: job.plan.approval };
   }
+  // What an adoption or a letting go rests on is the provider's own state, which its job looks at.
+  if (cluster && (job.kind === 'cluster.adopt' || job.kind === 'cluster.detach')) return job.plan;
   const provisioner = await store.get({ kind: 'provisioner', org: job.org, id: job.provisioner });
   if (!cluster || !provisioner) {
     throw new Fault('stale-plan', 'What this request rests on is gone: its provisioner was removed.', {
@@ -186,7 +192,13 @@ async function planNow(context: Context, job: Job): Promise<Plan> {
   }
   const engine = engines.get(provisioner.record.engine);
   if (!engine) throw new Fault('unsupported', `The engine ${provisioner.record.engine} is not allowed here any more.`);
-  const options = await context.options(provisioner.record);
+  const options = await context.options(provisioner.record, typedSpec(cluster.record.spec, engine));
+  if (isChange(job.kind) && job.update) {
+    const { kind, update } = job;
+    const plan = planChange({ kind, cluster: cluster.record, engine, update: updateOf(update), options }, asker);
+    if (plan.hash === job.plan.hash || (!options && job.base === baseOf(cluster.record))) return job.plan;
+    return { ...plan, approval: job.plan.approval };
+  }
   if (!options) return job.plan;
   const { name, spec, purpose, labels, owner, ownerName } = cluster.record;
   const plan = planCreate(

@@ -7,11 +7,15 @@ import { clusterCreate } from './cluster-create.ts';
 import { clusterDelete } from './cluster-delete.ts';
 import { clusterEdit } from './cluster-edit.ts';
 import { clusterForget } from './cluster-forget.ts';
+import { clusterStart, clusterStop } from './cluster-power.ts';
+import { clusterAutoscale, clusterScale } from './cluster-scale.ts';
 import { clusterCheck, clusterShow } from './cluster-show.ts';
+import { clusterUpgrade } from './cluster-upgrade.ts';
 import { clusters } from './clusters.ts';
 import { audit, health } from './fleet.ts';
 import { guide } from './guide.ts';
 import { help, version, whoami } from './help.ts';
+import { jobLog } from './job-log.ts';
 import { jobCancel, jobRetry, jobShow, jobs } from './jobs.ts';
 import { people, personRole } from './people.ts';
 import { provisionerAdd, provisionerCheck, provisionerEdit } from './provisioner-add.ts';
@@ -26,11 +30,17 @@ const all: readonly Command[] = [
   clusterCheck,
   clusterAccess,
   clusterEdit,
+  clusterScale,
+  clusterAutoscale,
+  clusterUpgrade,
+  clusterStop,
+  clusterStart,
   clusterDelete,
   clusterForget,
   health,
   jobs,
   jobShow,
+  jobLog,
   jobCancel,
   jobRetry,
   approvals,

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { plainCard } from '../card.ts';
 import { type Command, lineOf } from '../command.ts';
 import { Fault } from '../errors.ts';
+import { baseOf, isChange } from '../plan-change.ts';
 import type { Change } from '../ports/store.ts';
-import { endedStates, type Job } from '../records.ts';
+import { type Cluster, endedStates, type Job } from '../records.ts';
 import { field } from '../schema.ts';
 import { formatDuration } from '../units.ts';
 import { approvalCard } from '../views/approval.ts';
@@ -75,7 +76,7 @@ export const jobs: Command = {
 /** One job with its log. An open request is shown as its approver sees it. */
 export const jobShow: Command = {
   name: 'job show',
-  aliases: ['job status', 'job log'],
+  aliases: ['job status'],
   summary: 'One job with its steps and log',
   examples: ['job show k3f9x2ab'],
   group: 'Jobs and approvals',
@@ -127,15 +128,11 @@ export const jobCancel: Command = {
       });
     }
     const begun = job.startedAt !== undefined;
-    if (begun && job.kind !== 'cluster.create') {
-      throw new Fault(
-        'unsupported',
-        'A deletion that has begun cannot be stopped: the provider is already removing it.',
-      );
-    }
+    const refusedWhy = begun ? cannotStop(job) : null;
+    if (refusedWhy) throw new Fault('unsupported', refusedWhy);
     if (begun && job.cancel) throw new Fault('conflict', `${job.cancel.byName} is cancelling it already.`);
     const says = begun
-      ? `${jobTitle(job)} is being cancelled; what was made is removed again.`
+      ? `${jobTitle(job)} is being cancelled; ${takenBack(job)}.`
       : `${jobTitle(job)} is cancelled; nothing had been done.`;
     const log = [...job.log, { at: now, text: `Cancelled by ${caller.name}.` }].slice(-50);
     const changes: Change[] = [];
@@ -176,6 +173,24 @@ export const jobCancel: Command = {
   },
 };
 
+/** Why a job that has begun cannot be stopped; null when it can. */
+function cannotStop(job: Job): string | null {
+  if (job.kind === 'cluster.create') return null;
+  if (job.kind === 'cluster.delete')
+    return 'A deletion that has begun cannot be stopped: the provider is already removing it.';
+  // Nothing has been asked of the provider, or the change has several steps.
+  if (job.intent === undefined || job.kind === 'cluster.upgrade') return null;
+  return `${jobTitle(job)} cannot be stopped any more: the provider is already at it. Wait for it, then change it back.`;
+}
+
+/** What becomes of what was done, in words that follow a semicolon. */
+function takenBack(job: Job): string {
+  if (job.kind === 'cluster.create') return 'what was made is removed again';
+  return job.intent === undefined
+    ? 'nothing has been changed'
+    : 'it stops after the step it is at, and what is done stays';
+}
+
 /** Tries a failed job again with the same specification, as a new job on the same cluster. */
 export const jobRetry: Command = {
   name: 'job retry',
@@ -198,8 +213,7 @@ export const jobRetry: Command = {
         next: 'Ask for a new one.',
       });
     if (cluster.record.openJob) throw await busyFault(context, cluster.record);
-    if (cluster.record.phase !== 'Failed')
-      throw new Fault('conflict', `Cluster ${job.clusterName} has moved on: it is ${cluster.record.phase}.`);
+    demandRetryable(job, cluster.record);
     // The retry does what was agreed to, no more: the same plan, the same provisioner, the same specification.
     const next: Job = {
       ...newJob(context, {
@@ -211,8 +225,12 @@ export const jobRetry: Command = {
         engine: job.engine,
         plan: job.plan,
         command: job.command,
+        nodes: job.nodes,
       }),
       retryOf: job.id,
+      allowedMs: job.allowedMs,
+      ...(job.update ? { update: job.update } : {}),
+      ...(job.base ? { base: job.base } : {}),
     };
     const says = `${jobTitle(job)} is tried again.`;
     const { failure: _failure, ...rest } = cluster.record;
@@ -221,7 +239,7 @@ export const jobRetry: Command = {
         {
           op: 'put',
           ref: cluster.ref,
-          record: { ...rest, openJob: next.id, phase: job.kind === 'cluster.create' ? 'Requested' : 'Deleting' },
+          record: { ...rest, openJob: next.id, phase: phaseOfRetry(job, rest) },
           if: cluster.revision,
         },
         { op: 'put', ref: { kind: 'job', org: job.org, id: next.id }, record: next, if: 0 },
@@ -234,3 +252,28 @@ export const jobRetry: Command = {
     return { ...toCaller(plainCard('Trying again', `${says} Job ${jobName(next)}.`, 'busy')), receipt: true };
   },
 };
+
+/** Throws when the cluster is no longer as the failed job left it. */
+function demandRetryable(job: Job, cluster: Cluster): void {
+  const moved = new Fault('conflict', `Cluster ${job.clusterName} has moved on: it is ${cluster.phase}.`);
+  if (isChange(job.kind)) {
+    if (cluster.phase !== 'Ready' && cluster.phase !== 'Failed') throw moved;
+    if (job.base !== baseOf(cluster)) {
+      throw new Fault(
+        'stale-plan',
+        `Cluster ${job.clusterName} has been changed since, so what was agreed to no longer holds.`,
+        {
+          next: `Ask for it anew: ${job.command}.`,
+        },
+      );
+    }
+    return;
+  }
+  if (job.kind !== 'cluster.detach' && cluster.phase !== 'Failed') throw moved;
+}
+
+/** How a cluster is shown from the click on Retry on; changes say it when they begin. */
+function phaseOfRetry(job: Job, cluster: Pick<Cluster, 'phase'>): Cluster['phase'] {
+  if (job.kind === 'cluster.create') return 'Requested';
+  return job.kind === 'cluster.delete' ? 'Deleting' : cluster.phase;
+}

@@ -1,0 +1,203 @@
+/** What all changes of a running cluster share: who may, whether it can be done here, the plan, by policy an approval, then the job. */
+import type { Button, Form } from '../card.ts';
+import type { Answer, Context } from '../command.ts';
+import { Fault } from '../errors.ts';
+import { hashOf } from '../plan.ts';
+import { baseOf, type ChangeKind, planChange } from '../plan-change.ts';
+import type { Capabilities, ClusterUpdate, Engine, Options } from '../ports/engine.ts';
+import type { Change, Stored } from '../ports/store.ts';
+import type { Cluster, Job, Plan } from '../records.ts';
+import { textOf } from '../schema.ts';
+import { planParts } from '../views/plan.ts';
+import { jobName } from '../words.ts';
+import { busyFault, demand, findCluster, movedFault, newJob, repeatAnswer, toCaller, withApproval } from './common.ts';
+
+/** A cluster that a person may change, with its engine, which can. */
+export interface Changeable {
+  found: Stored<'cluster'>;
+  cluster: Cluster;
+  engine: Engine;
+  /** The job that has it now. */
+  open?: Job;
+}
+
+/** The words of one kind of change: "scaled", "is being scaled", "Scale it". */
+export interface ChangeWords {
+  kind: ChangeKind;
+  capability: keyof Capabilities;
+  done: string;
+  going: string;
+  button: string;
+}
+
+/** The cluster of that name, if this person may change it and its engine can; a Fault that says why not. */
+export async function changeable(context: Context, name: string, words: ChangeWords): Promise<Changeable> {
+  const found = await findCluster(context, name);
+  const cluster = found.record;
+  demand(context, 'cluster:update', [cluster.owner]);
+  const engine = context.engines.get(cluster.engine);
+  if (!engine) {
+    throw new Fault('unsupported', `The engine ${cluster.engine} of cluster ${cluster.name} is not allowed here.`, {
+      whose: 'admin',
+    });
+  }
+  if (!engine.capabilities[words.capability]) {
+    const why = engine.instead[words.capability];
+    throw new Fault(
+      'unsupported',
+      why ?? `Clusters of ${engine.title} cannot be ${words.done} from here; do it at the provider.`,
+    );
+  }
+  if (cluster.readOnly) {
+    throw new Fault('unsupported', `KQueen only looks at cluster ${cluster.name}, so it cannot be ${words.done}.`, {
+      next: 'Change it where it was made.',
+    });
+  }
+  const open = cluster.openJob
+    ? (await context.store.get({ kind: 'job', org: cluster.org, id: cluster.openJob }))?.record
+    : undefined;
+  if (!cluster.openJob) demandState(cluster, words);
+  return { found, cluster, engine, ...(open ? { open } : {}) };
+}
+
+function demandState(cluster: Cluster, { kind, done }: ChangeWords): void {
+  const { name, phase, stopped } = cluster;
+  if (phase !== 'Ready') {
+    throw new Fault('conflict', `Cluster ${name} is ${phase}, so it cannot be ${done}.`, {
+      next: `See cluster show ${name}.`,
+    });
+  }
+  if (kind === 'cluster.start') {
+    if (!stopped) throw new Fault('conflict', `Cluster ${name} is not stopped.`);
+    return;
+  }
+  if (!stopped) return;
+  if (kind === 'cluster.stop') throw new Fault('conflict', `Cluster ${name} is stopped already.`);
+  throw new Fault('conflict', `Cluster ${name} is stopped, so it cannot be ${done}.`, {
+    next: `Start it first, with cluster start ${name}.`,
+  });
+}
+
+/** What one change is: the update with absolute numbers, its canonical line, the plan that was seen, and what the plan says beside. */
+export interface Wish {
+  update: ClusterUpdate;
+  line: string;
+  plan?: string | undefined;
+  note?: string | undefined;
+  /** How long it may take, in milliseconds. */
+  allowedMs?: number;
+  /** Asks the provider once more whether it can be, for a line with a plan that does not hold; throws when it cannot. */
+  check?(): Promise<void>;
+}
+
+/** Shows the plan, or, when it is the one that was seen or somebody else decides, asks for the job. */
+export async function change(context: Context, on: Changeable, words: ChangeWords, wish: Wish): Promise<Answer> {
+  const { cluster, engine, open } = on;
+  if (cluster.openJob) {
+    const same = open && open.kind === words.kind && hashOf(open.update) === hashOf(wish.update);
+    if (same && open.requestedBy === context.caller.person) {
+      return repeatAnswer({ effect: `You have asked for this already; it is job ${jobName(open)}.`, job: open.id });
+    }
+    throw await busyFault(context, cluster);
+  }
+  const options = await optionsOf(context, cluster, engine);
+  const plan = planChange(
+    { kind: words.kind, cluster, engine, update: wish.update, options, ...(wish.note ? { note: wish.note } : {}) },
+    context.caller,
+  );
+  if (wish.plan !== plan.hash) await wish.check?.();
+  if (!plan.approval.needed && wish.plan !== plan.hash) return planAnswer(plan, words, wish);
+  return ask(context, on, words, wish, plan);
+}
+
+/** The provider's prices for a cluster as it is; null when it does not answer in time, or its provisioner is gone. */
+export async function optionsOf(
+  context: Pick<Context, 'store' | 'options'>,
+  cluster: Cluster,
+  engine: Engine,
+): Promise<Options | null> {
+  const { org, provisioner } = cluster;
+  const found = await context.store.get({ kind: 'provisioner', org, id: provisioner });
+  return found ? context.options(found.record, typedSpec(cluster.spec, engine)) : null;
+}
+
+/** A cluster's parameters as a form would hold them. */
+export function typedSpec(spec: Record<string, unknown>, engine: Engine): Record<string, string> {
+  const known = Object.keys(engine.cluster.shape);
+  const given = Object.entries(spec).filter(([key, value]) => known.includes(key) && value !== undefined);
+  return Object.fromEntries(given.map(([key, value]) => [key, textOf(value)]));
+}
+
+function planAnswer(plan: Plan, words: ChangeWords, wish: Wish): Answer {
+  const moved = wish.plan !== undefined;
+  const go: Button = { label: words.button, command: `${wish.line} plan=${plan.hash}`, style: 'primary' };
+  const text = moved
+    ? 'What you saw no longer holds. This is the plan now; nothing was done.'
+    : `Nothing happens until you press ${words.button}.`;
+  return toCaller({
+    title: moved ? `${plan.title}: the plan has changed` : `${plan.title}?`,
+    tone: moved ? 'warn' : 'plain',
+    text: moved ? text : `This is the plan. ${text}`,
+    parts: [{ part: 'text', text }, ...planParts(plan)],
+    buttons: [go],
+    footer: `Plan ${plan.hash}`,
+  });
+}
+
+async function ask(context: Context, on: Changeable, words: ChangeWords, wish: Wish, plan: Plan): Promise<Answer> {
+  const { found, cluster } = on;
+  const { org, name } = cluster;
+  const id = context.newId(8);
+  let job: Job = {
+    ...newJob(context, {
+      id,
+      kind: words.kind,
+      cluster: cluster.id,
+      clusterName: name,
+      provisioner: cluster.provisioner,
+      engine: cluster.engine,
+      nodes: wish.update.nodes ?? cluster.nodes,
+      plan,
+      command: wish.line,
+    }),
+    update: wish.update,
+    base: baseOf(cluster),
+    ...(wish.allowedMs === undefined ? {} : { allowedMs: wish.allowedMs }),
+  };
+  const changes: Change[] = [];
+  if (plan.approval.needed) {
+    const waiting = withApproval(context, job);
+    job = waiting.job;
+    changes.push(waiting.change);
+  }
+  changes.push(
+    { op: 'put', ref: { kind: 'job', org, id }, record: job, if: 0 },
+    { op: 'put', ref: found.ref, record: { ...cluster, openJob: id }, if: found.revision },
+  );
+  const says = plan.approval.needed
+    ? `${plan.title} is asked for; an ${plan.approval.role} decides.`
+    : `Cluster ${name} is being ${words.going}.`;
+  const effect = { action: words.kind, outcome: 'requested' as const, subject: name, says, job: id };
+  const done = await context.effect(changes, effect);
+  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+  if (!done.ok) throw movedFault(`Cluster ${name}`);
+  context.tick(job);
+  const text = `${says} Its message here shows how it goes.`;
+  return {
+    ...toCaller({
+      title: plan.title,
+      tone: 'busy',
+      text,
+      parts: [{ part: 'text', text }],
+      buttons: [],
+      footer: `Job ${jobName(job)}`,
+    }),
+    receipt: true,
+  };
+}
+
+/** A form of a change, for what is missing in its line; a cluster that is busy is told at once. */
+export async function changeForm(context: Context, { cluster }: Changeable, form: Form): Promise<Answer> {
+  if (cluster.openJob) throw await busyFault(context, cluster);
+  return { audience: 'caller', form };
+}
