@@ -7,6 +7,7 @@ import { createLiveOptions } from './bot/live-options.ts';
 import { type Notifier, startNotifier } from './bot/notifier.ts';
 import { openTerminal, type Terminal } from './bot/text/terminal.ts';
 import { newId } from './clock.ts';
+import { openRunningSlack } from './compose-slack.ts';
 import { registry } from './core/commands/index.ts';
 import { connectProvisioner } from './core/connect.ts';
 import { asFault } from './core/errors.ts';
@@ -35,13 +36,16 @@ export interface BotParts {
   engines: Engines;
   kube: Kube;
   metrics: Metrics;
-  ports: ChatPort[];
 }
 
 /** What the one port serves for the chats. */
 export interface Chats {
   slack?: Listener;
+  /** `/slack/install` and where Slack sends the browser back to. */
+  slackInstall?: Listener;
   teams?: Listener;
+  /** What has to answer for each chat to be served, by its name. */
+  ready: ReadonlyMap<string, () => Promise<void>>;
   local?: { token: string; say(name: string, line: string): Promise<string> };
   terminal?: Terminal;
   begin?(): Promise<void>;
@@ -59,11 +63,60 @@ async function readGuide({ docs }: Engine): Promise<string | null> {
 
 /** Opens the configured chats; `begin` connects them, once the port listens. */
 export async function startBot(settings: Settings, parts: BotParts): Promise<Chats> {
-  const { log, clock, stops, store, cache, sealer, queue, engines, kube, metrics, ports } = parts;
+  const { log, clock, stops, store, cache, sealer, queue, engines, kube, metrics } = parts;
   const { org } = settings;
+  const ports: ChatPort[] = [];
   const notifiers = new Map<ChatPort, Notifier>();
   const portOf = (place: Place) =>
     ports.find((port) => port.platform === place.chat && port.workspace === place.workspace);
+
+  const ready = new Map<string, () => Promise<void>>();
+  const ending = new AbortController();
+  let begun = false;
+
+  /** Takes a port in; its messages are written once all chats have begun. */
+  function serve(port: ChatPort): void {
+    ports.push(port);
+    if (begun) notify(port);
+  }
+
+  async function leave(port: ChatPort): Promise<void> {
+    ports.splice(ports.indexOf(port), 1);
+    const notifier = notifiers.get(port);
+    notifiers.delete(port);
+    await notifier?.close();
+  }
+
+  /** Starts to write in a workspace; a platform that has not answered yet has not said which it serves. */
+  function notify(port: ChatPort): void {
+    const known = async () => {
+      while (!port.workspace) await clock.sleep(500, ending.signal);
+      startNotifying(port);
+    };
+    if (port.workspace) startNotifying(port);
+    else known().catch((thrown: unknown) => log.debug({ error: asFault(thrown).message }, 'a chat was not reached'));
+  }
+
+  function startNotifying(port: ChatPort): void {
+    if (ending.signal.aborted || !ports.includes(port)) return;
+    const notifier = startNotifier({
+      store,
+      cache,
+      engines,
+      clock,
+      newId,
+      log: log.child({ chat: port.platform }),
+      port,
+      org,
+      approvals: settings.approvals,
+    });
+    notifiers.set(port, notifier);
+  }
+
+  async function stopNotifying(): Promise<void> {
+    ending.abort();
+    await Promise.all([...notifiers.values()].map((notifier) => notifier.close()));
+  }
 
   const tell = async (inbound: Inbound, answer: Outbound): Promise<void> => {
     const port = portOf(inbound.place);
@@ -105,21 +158,25 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
     onCommand: (name, outcome, ms) => metrics.command(name, outcome, ms),
   });
 
-  const chats: Chats = {};
+  const chats: Chats = { ready };
   const begins: (() => Promise<void>)[] = [];
   if (settings.slack) {
-    const { openSlack } = await import('./bot/slack/adapter.ts');
-    const slack = await openSlack({
-      ...settings.slack,
+    const slack = await openRunningSlack(settings, settings.slack, {
       handle,
       log,
       clock,
+      store,
+      cache,
+      sealer,
       onCall: ({ method, outcome }) => metrics.chatCall('slack', method, outcome),
+      opened: (port) => serve(port),
+      closed: (port) => leave(port),
     });
     stops.push({ name: 'slack', stop: () => slack.stop(3_000) });
-    if (slack.requestListener) chats.slack = slack.requestListener;
+    if (slack.events) chats.slack = slack.events;
+    if (slack.installer) chats.slackInstall = slack.installer;
     begins.push(() => slack.start());
-    ports.push(slack.port);
+    ready.set('slack', () => slack.ready());
   }
   if (settings.teams) {
     const { openTeams } = await import('./bot/teams/adapter.ts');
@@ -147,7 +204,8 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
     });
     stops.push({ name: 'teams', stop: () => teams.stop(3_000) });
     chats.teams = teams.requestListener;
-    ports.push(teams.port);
+    ready.set('teams', () => teams.port.ready());
+    serve(teams.port);
   }
   if (settings.terminal) {
     const heard = new Map<string, string[]>();
@@ -162,7 +220,7 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
       ...(output.ask ? { ask: output.ask } : {}),
     });
     chats.terminal = terminal;
-    ports.push(terminal.port);
+    serve(terminal.port);
     if (settings.localToken) {
       chats.local = {
         token: settings.localToken,
@@ -176,37 +234,11 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
       };
     }
   }
-  const notify = (port: ChatPort) => {
-    const notifier = startNotifier({
-      store,
-      cache,
-      engines,
-      clock,
-      newId,
-      log: log.child({ chat: port.platform }),
-      port,
-      org,
-      approvals: settings.approvals,
-    });
-    notifiers.set(port, notifier);
-    stops.push({ name: `notifier ${port.platform}`, stop: () => notifier.close() });
-  };
   chats.begin = async () => {
     for (const begin of begins) await begin();
-    const waiting = new AbortController();
-    stops.push({ name: 'chats', stop: async () => waiting.abort() });
-    for (const port of ports) {
-      if (port.workspace) notify(port);
-      else
-        notifyWhenKnown(port, waiting.signal).catch((thrown: unknown) =>
-          log.debug({ error: asFault(thrown).message }, 'a chat was not reached'),
-        );
-    }
+    stops.push({ name: 'notifiers', stop: stopNotifying });
+    begun = true;
+    for (const port of ports) notify(port);
   };
-  /** A platform that has not answered yet has not said which workspace it serves. */
-  async function notifyWhenKnown(port: ChatPort, signal: AbortSignal): Promise<void> {
-    while (!port.workspace) await clock.sleep(500, signal);
-    notify(port);
-  }
   return chats;
 }

@@ -5,7 +5,6 @@ import { newId, systemClock } from './clock.ts';
 import { startBot } from './compose-bot.ts';
 import { asFault } from './core/errors.ts';
 import { lookAtHandout, takeHandout } from './core/handout.ts';
-import type { ChatPort } from './core/ports/chat.ts';
 import type { Clock } from './core/ports/clock.ts';
 import type { Log } from './core/ports/log.ts';
 import type { Queue } from './core/ports/queue.ts';
@@ -108,10 +107,9 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
     await registerSandbox({ store, sealer, newId, org, now: clock.now() }, child);
   }
 
-  const ports: ChatPort[] = [];
   const chats = roles.bot
-    ? await startBot(settings, { log, clock, stops, store, cache, sealer, queue, engines, kube, metrics, ports })
-    : {};
+    ? await startBot(settings, { log, clock, stops, store, cache, sealer, queue, engines, kube, metrics })
+    : null;
 
   let worker: WorkerHandle | undefined;
   if (roles.worker) {
@@ -142,7 +140,7 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
     const checks: [string, Promise<unknown>][] = [
       ['store', store.ready()],
       ['queue', queue.ready()],
-      ...ports.map((port): [string, Promise<unknown>] => [port.platform, port.ready()]),
+      ...[...(chats?.ready ?? [])].map(([name, ready]): [string, Promise<unknown>] => [name, ready()]),
     ];
     const wrong: Record<string, string> = {};
     // All at once: a check that fails while another is waited for must have somebody who hears it.
@@ -170,22 +168,23 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
       log,
     },
     {
-      ...(chats.slack ? { slack: chats.slack } : {}),
-      ...(chats.teams ? { teams: chats.teams } : {}),
-      ...(chats.local ? { local: chats.local } : {}),
+      ...(chats?.slack ? { slack: chats.slack } : {}),
+      ...(chats?.slackInstall ? { slackInstall: chats.slackInstall } : {}),
+      ...(chats?.teams ? { teams: chats.teams } : {}),
+      ...(chats?.local ? { local: chats.local } : {}),
       ...(roles.bot ? { handout: handouts } : {}),
       notReady,
       metrics: () => metrics.page(),
     },
   );
   stops.push({ name: 'http', stop: () => http.close(3_000) });
-  await chats.begin?.();
+  await chats?.begin?.();
   return {
     port: http.port,
     settings,
     store,
     cache,
-    ...(chats.terminal ? { terminal: chats.terminal } : {}),
+    ...(chats?.terminal ? { terminal: chats.terminal } : {}),
     ...(sandboxUrl ? { sandboxUrl } : {}),
     notReady,
     stop,

@@ -255,7 +255,28 @@ export const options = {
     group: 'Slack',
     kind: text('a bot token, `xoxb-…`', /^xoxb-\S+$/, { echo: false }),
     secret: true,
-    about: 'Token of the installed app.',
+    about: 'Token of the app as it is installed in the one workspace that is served.',
+  }),
+  SLACK_CLIENT_ID: option({
+    group: 'Slack',
+    kind: text('the client id of the app', /^\d+\.\d+$/),
+    example: '1234567890.1234567890123',
+    about:
+      'Instead of `SLACK_BOT_TOKEN`: workspaces install KQueen themselves, at `/slack/install`. Needs `SLACK_CLIENT_SECRET` and `KQUEEN_PUBLIC_URL`.',
+  }),
+  SLACK_CLIENT_SECRET: option({
+    group: 'Slack',
+    kind: text('the client secret of the app', /^\S{8,}$/, { echo: false }),
+    secret: true,
+    about: 'The client secret that belongs to that id.',
+  }),
+  KQUEEN_SLACK_WORKSPACES: option({
+    group: 'Slack',
+    kind: list(text('the id of a workspace', /^T[A-Z0-9]+$/)),
+    defaultWords: 'every workspace that Slack lets install the app',
+    example: 'T0123456789,T9876543210',
+    about:
+      'Workspaces that may install KQueen with `SLACK_CLIENT_ID`. All of them share the organisation and its clusters; set it before the app is distributed in Slack beyond its own workspace.',
   }),
   SLACK_SIGNING_SECRET: option({
     group: 'Slack',
@@ -273,7 +294,8 @@ export const options = {
     group: 'Slack',
     kind: webUrl,
     defaultWords: 'Slack’s own',
-    about: 'Another place for the Web API, such as a proxy.',
+    about:
+      'Another place for the Web API, ending in `/api`. The page where people let the app in is taken to be beside it, at `/oauth/v2/authorize`.',
   }),
   MicrosoftAppId: option({
     group: 'Teams',

@@ -74,7 +74,9 @@ export function readConfig(
     warn(
       found,
       'KQUEEN_BOOTSTRAP_ADMINS',
-      'is not set: until there is an admin in the store, nobody can approve anything',
+      slack?.oauth
+        ? 'is not set: where there is no admin yet, who installs KQueen in its first workspace becomes the first'
+        : 'is not set: until there is an admin in the store, nobody can approve anything',
     );
   }
   const sandboxOn = values.KQUEEN_SANDBOX ?? (!hasChat && !isSplit);
@@ -269,7 +271,13 @@ function readRedis(
   return values.KQUEEN_REDIS_URL;
 }
 
-const slackNames = ['SLACK_BOT_TOKEN', 'SLACK_SIGNING_SECRET', 'SLACK_APP_TOKEN'] as const;
+const slackNames = [
+  'SLACK_BOT_TOKEN',
+  'SLACK_CLIENT_ID',
+  'SLACK_CLIENT_SECRET',
+  'SLACK_SIGNING_SECRET',
+  'SLACK_APP_TOKEN',
+] as const;
 
 function readSlack(values: Values, bot: boolean, found: Findings): Config['slack'] {
   if (!isSet(found, ...slackNames)) return undefined;
@@ -281,18 +289,50 @@ function readSlack(values: Values, bot: boolean, found: Findings): Config['slack
     );
     return undefined;
   }
-  if (!isSet(found, 'SLACK_BOT_TOKEN')) wrong(found, 'SLACK_BOT_TOKEN', 'must be set when Slack is used');
   if (!isSet(found, 'SLACK_SIGNING_SECRET', 'SLACK_APP_TOKEN')) {
     wrong(found, 'SLACK_SIGNING_SECRET', 'must be set for HTTP, or SLACK_APP_TOKEN for Socket Mode');
   }
-  if (values.SLACK_BOT_TOKEN === undefined) return undefined;
+  const oauth = readSlackOAuth(values, found);
+  if (values.SLACK_BOT_TOKEN === undefined && oauth === undefined) return undefined;
   return {
-    botToken: values.SLACK_BOT_TOKEN,
+    ...given('botToken', values.SLACK_BOT_TOKEN),
+    ...given('oauth', oauth),
     ...given('signingSecret', values.SLACK_SIGNING_SECRET),
     ...given('appToken', values.SLACK_APP_TOKEN),
     // The Web API's methods are named relative to it.
     ...given('apiUrl', values.SLACK_API_URL === undefined ? undefined : `${values.SLACK_API_URL}/`),
   };
+}
+
+/** One workspace by its token, or many by installing: one of the two. */
+function readSlackOAuth(values: Values, found: Findings): NonNullable<Config['slack']>['oauth'] {
+  const byInstalling = isSet(found, 'SLACK_CLIENT_ID', 'SLACK_CLIENT_SECRET');
+  if (isSet(found, 'KQUEEN_SLACK_WORKSPACES') && !byInstalling) {
+    wrong(found, 'KQUEEN_SLACK_WORKSPACES', 'needs SLACK_CLIENT_ID: with SLACK_BOT_TOKEN one workspace is served');
+  }
+  if (!byInstalling) {
+    if (!isSet(found, 'SLACK_BOT_TOKEN')) {
+      wrong(found, 'SLACK_BOT_TOKEN', 'must be set when Slack is used, or SLACK_CLIENT_ID with SLACK_CLIENT_SECRET');
+    }
+    return undefined;
+  }
+  if (isSet(found, 'SLACK_BOT_TOKEN')) {
+    wrong(found, 'SLACK_BOT_TOKEN', 'must not be set with SLACK_CLIENT_ID: each workspace gets a token by installing');
+  }
+  bothOrNeither(found, 'SLACK_CLIENT_ID', 'SLACK_CLIENT_SECRET');
+  if (!isSet(found, 'KQUEEN_PUBLIC_URL')) {
+    wrong(found, 'KQUEEN_PUBLIC_URL', 'must be set with SLACK_CLIENT_ID: Slack sends the browser back there');
+  }
+  if (!isSet(found, 'KQUEEN_SLACK_WORKSPACES')) {
+    warn(
+      found,
+      'KQUEEN_SLACK_WORKSPACES',
+      'is not set: every workspace that Slack lets install the app shares your clusters',
+    );
+  }
+  const { SLACK_CLIENT_ID: clientId, SLACK_CLIENT_SECRET: clientSecret } = values;
+  if (clientId === undefined || clientSecret === undefined) return undefined;
+  return { clientId, clientSecret, ...given('workspaces', values.KQUEEN_SLACK_WORKSPACES) };
 }
 
 const teamsAddresses = {

@@ -8,6 +8,8 @@ export type Listener = (request: IncomingMessage, response: ServerResponse) => v
 
 export interface Routes {
   slack?: Listener;
+  /** Both pages of an installation in Slack. */
+  slackInstall?: Listener;
   teams?: Listener;
   /** The line of a person of the terminal, sent from this machine; see `local` in main.ts. */
   local?: { token: string; say(name: string, line: string): Promise<string> };
@@ -73,6 +75,8 @@ async function route(
   const probe = request.method === 'HEAD' && (path === '/healthz' || path === '/readyz');
   const key = `${probe ? 'GET' : request.method} ${path}`;
   if (key === 'POST /slack/events' && routes.slack) return routes.slack(request, response);
+  if (routes.slackInstall && (key === 'GET /slack/install' || key === 'GET /slack/oauth_redirect'))
+    return routes.slackInstall(request, response);
   if (key === 'POST /api/messages' && routes.teams) return routes.teams(request, response);
   if (key === 'GET /healthz') return text(response, 200, 'ok\n');
   if (key === 'GET /readyz') {

@@ -4,7 +4,15 @@ import type { Place } from './core/records.ts';
 import type { StoreSettings } from './store/index.ts';
 
 export interface SlackSettings {
-  botToken: string;
+  /** Of the one workspace that is served. Exclusive with `oauth`. */
+  botToken?: string;
+  /** Every workspace that installs the app is served; needs `publicUrl`. */
+  oauth?: {
+    clientId: string;
+    clientSecret: string;
+    /** Team ids that may; absent: every workspace that Slack lets install the app. */
+    workspaces?: readonly string[];
+  };
   signingSecret?: string;
   appToken?: string;
   apiUrl?: string;
@@ -48,5 +56,7 @@ export interface Settings {
   bootstrapAdmins: readonly string[];
   approvals: readonly Place[];
   metrics: { from: readonly string[]; token?: string };
+  /** What the configuration made worth a warning, by the variable's name. */
+  warnings?: readonly { name: string; message: string }[];
   version: string;
 }

@@ -236,6 +236,33 @@ describe('rules across variables', () => {
     expect(readConfig(slack).warnings.map(({ name }) => name)).toEqual(['KQUEEN_BOOTSTRAP_ADMINS']);
   });
 
+  it('serves one workspace by its token, or many by installing, never both', () => {
+    const { SLACK_BOT_TOKEN: _token, ...rest } = slack;
+    const many = {
+      ...rest,
+      SLACK_CLIENT_ID: '123.456',
+      SLACK_CLIENT_SECRET: 'c11e47c11e47',
+      KQUEEN_PUBLIC_URL: 'https://kqueen.example.com',
+    };
+    const read = readConfig({ ...many, KQUEEN_SLACK_WORKSPACES: 'T1, T2' });
+    expect(read.slack).toEqual({
+      oauth: { clientId: '123.456', clientSecret: 'c11e47c11e47', workspaces: ['T1', 'T2'] },
+      signingSecret: 'f00f00f00f00',
+    });
+    expect(read.warnings.map(({ name }) => name)).toEqual(['KQUEEN_BOOTSTRAP_ADMINS']);
+    const open = readConfig(many);
+    expect(open.slack?.oauth).not.toHaveProperty('workspaces');
+    expect(open.warnings.map(({ name }) => name)).toEqual(['KQUEEN_SLACK_WORKSPACES', 'KQUEEN_BOOTSTRAP_ADMINS']);
+    expect(namesOf({ ...many, SLACK_BOT_TOKEN: 'xoxb-1-abc' })).toEqual(['SLACK_BOT_TOKEN']);
+    expect(namesOf({ ...many, SLACK_CLIENT_SECRET: '' })).toEqual(['SLACK_CLIENT_SECRET']);
+    expect(namesOf({ ...many, SLACK_CLIENT_ID: '' })).toEqual(['SLACK_CLIENT_ID']);
+    expect(namesOf({ ...many, SLACK_CLIENT_ID: 'A0123' })).toEqual(['SLACK_CLIENT_ID']);
+    expect(namesOf({ ...many, KQUEEN_PUBLIC_URL: '' })).toEqual(['KQUEEN_PUBLIC_URL']);
+    expect(namesOf({ ...many, SLACK_SIGNING_SECRET: '' })).toEqual(['SLACK_SIGNING_SECRET']);
+    expect(readConfig({ ...many, SLACK_SIGNING_SECRET: '', SLACK_APP_TOKEN: 'xapp-1-A-b' }).slack?.oauth).toBeDefined();
+    expect(namesOf({ ...slack, KQUEEN_SLACK_WORKSPACES: 'T1' })).toEqual(['KQUEEN_SLACK_WORKSPACES']);
+  });
+
   it('hands no chat tokens to a worker, and says that it does not need them', () => {
     const worker = readConfig({ ...shared, ...slack, ...teams }, ['worker']);
     expect(worker).not.toHaveProperty('slack');
@@ -343,6 +370,7 @@ describe('all mistakes at once', () => {
       'KQUEEN_REDIS_URL',
       'KQUEEN_METRICS_TOKEN',
       'SLACK_BOT_TOKEN',
+      'SLACK_CLIENT_SECRET',
       'SLACK_SIGNING_SECRET',
       'SLACK_APP_TOKEN',
       'MicrosoftAppPassword',

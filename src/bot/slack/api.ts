@@ -3,7 +3,7 @@ import type { WebClient, WebClientOptions } from '@slack/web-api';
 import type { Fault } from '../../core/errors.ts';
 import type { Attachment, PlaceGone } from '../../core/ports/chat.ts';
 import type { Clock } from '../../core/ports/clock.ts';
-import { isNeverSent, platformFault, slackFault, unreachable } from './faults.ts';
+import { deadWords, isNeverSent, platformFault, refusalWord, slackFault, unreachable } from './faults.ts';
 
 /** How one call went; `method` is a name of Slack's, `response_url` or `files.uploadV2`. */
 export interface SlackCall {
@@ -30,10 +30,13 @@ const uploadMs = 20_000;
 const respondMs = 5_000;
 
 export interface ApiOptions {
-  botToken: string;
+  /** The token of the next call; undefined for methods that take none. */
+  token(): string | undefined;
   apiUrl?: string;
   clock: Clock;
   onCall?: (call: SlackCall) => void;
+  /** Told when Slack says that the token is dead. */
+  onDead?: () => void;
   logger: NonNullable<WebClientOptions['logger']>;
 }
 
@@ -52,10 +55,17 @@ export function clientOptions(options: Pick<ApiOptions, 'apiUrl' | 'logger'>, ti
 /** Loads the Web API client and returns the calls. */
 export async function createApi(options: ApiOptions): Promise<SlackApi> {
   const { WebClient } = await import('@slack/web-api');
-  const client = (timeout: number): WebClient => new WebClient(options.botToken, clientOptions(options, timeout));
-  const normal = client(callMs);
-  const quick = client(quickMs);
-  const patient = client(uploadMs);
+  const clients = new Map<number, { token: string | undefined; client: WebClient }>();
+
+  /** The client with this deadline, made anew when the token has changed. */
+  function client(timeout: number): WebClient {
+    const token = options.token();
+    const known = clients.get(timeout);
+    if (known !== undefined && known.token === token) return known.client;
+    const made = new WebClient(token, clientOptions(options, timeout));
+    clients.set(timeout, { token, client: made });
+    return made;
+  }
 
   async function metered<T>(method: string, work: () => Promise<T>): Promise<T> {
     const started = options.clock.now();
@@ -66,6 +76,7 @@ export async function createApi(options: ApiOptions): Promise<SlackApi> {
       done('ok');
       return answer;
     } catch (thrown) {
+      if (deadWords.has(refusalWord(thrown) ?? '')) options.onDead?.();
       const fault = slackFault(thrown, method);
       done(outcomeOf(fault));
       throw fault;
@@ -74,11 +85,13 @@ export async function createApi(options: ApiOptions): Promise<SlackApi> {
 
   return {
     async call(method, args, isQuick = false) {
-      return await metered(method, async () => ({ ...(await (isQuick ? quick : normal).apiCall(method, args)) }));
+      return await metered(method, async () => ({
+        ...(await client(isQuick ? quickMs : callMs).apiCall(method, args)),
+      }));
     },
     async upload(channel, thread, file) {
       return await metered('files.uploadV2', async () => {
-        const answer = await patient.filesUploadV2({
+        const answer = await client(uploadMs).filesUploadV2({
           channel_id: channel,
           ...(thread === undefined ? {} : { thread_ts: thread }),
           filename: file.name,

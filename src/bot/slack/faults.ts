@@ -90,6 +90,18 @@ export function slackFault(thrown: unknown, method: string): Fault | PlaceGone {
   }
 }
 
+/** The word Slack refused a call with; null when it was no refusal of Slack's. */
+export function refusalWord(thrown: unknown): string | null {
+  const error: Thrown = typeof thrown === 'object' && thrown !== null ? thrown : {};
+  return error.code === 'slack_webapi_platform_error' ? String(error.data?.error) : null;
+}
+
+/**
+ * Words that say of a bot token that it will never work again (docs.slack.dev/reference/methods/auth.test). `invalid_auth` is not among them: Slack says
+ * it to callers from addresses that are not allowed, too.
+ */
+export const deadWords: ReadonlySet<string> = new Set(['token_revoked', 'account_inactive']);
+
 /** Slack answered with a word of its own. */
 export function platformFault(word: string, detail: string): Fault | PlaceGone {
   if (gone.has(word)) return new PlaceGone(`Slack says ${word}.`);

@@ -76,6 +76,8 @@ export type ViewPayload = z.infer<typeof ViewPayload>;
 export const EventPayload = z.object({
   event_id: text,
   team_id: text,
+  /** Seconds since the epoch. */
+  event_time: z.number().optional(),
   event: z.looseObject({
     type: text,
     user: maybe,
@@ -91,6 +93,32 @@ export const EventPayload = z.object({
   }),
 });
 export type EventPayload = z.infer<typeof EventPayload>;
+
+const Routed = z.looseObject({
+  team_id: maybe,
+  authorizations: z.array(z.looseObject({ team_id: maybe })).nullish(),
+  team: z.looseObject({ id: maybe }).nullish(),
+  view: z.looseObject({ app_installed_team_id: maybe }).nullish(),
+  user: z.union([z.looseObject({ team_id: maybe }), z.string()]).nullish(),
+});
+
+/**
+ * The workspace that a payload is for, among those the app is installed in: where channels are shared, `team_id` alone may name the other
+ * side's (docs.slack.dev/apis/events-api, "authorizations"). Empty when the payload does not say.
+ */
+export function teamOf(body: unknown): string {
+  const read = Routed.safeParse(body);
+  if (!read.success) return '';
+  const { authorizations, view, team, user } = read.data;
+  const found = [
+    authorizations?.[0]?.team_id,
+    view?.app_installed_team_id,
+    read.data.team_id,
+    team?.id,
+    typeof user === 'object' ? user?.team_id : undefined,
+  ];
+  return found.find((each) => typeof each === 'string' && each !== '') ?? '';
+}
 
 /** Message subtypes that a person typed: plain messages have none. */
 const typedSubtypes = new Set([undefined, null, 'file_share', 'thread_broadcast']);

@@ -8,7 +8,7 @@ import { renderCard } from './render.ts';
 import { escapeWithin, oneLine } from './text.ts';
 
 /** What auth.test says of our token. */
-interface Identity {
+export interface Identity {
   team: string;
   botUser: string;
 }
@@ -36,9 +36,13 @@ function userOf(person: string): string {
 /** chat.update is Tier 3 (50 a minute and workspace); some of it is left for answers to clicks. */
 const limits = { editEveryMs: 3_000, editsPerMinute: 40 };
 
-/** The port; `linked` tells whether Slack can reach us, where that takes a connection of ours. */
-export function createPort(api: SlackApi, linked: () => boolean = () => true): SlackPort {
-  let identity: Identity | null = null;
+/** The port; `linked` tells whether Slack can reach us, where that takes a connection of ours; `known` is who we are, where that is known. */
+export function createPort(
+  api: SlackApi,
+  linked: () => boolean = () => true,
+  known: Identity | null = null,
+): SlackPort {
+  let identity = known;
   const directs = new Map<string, string>();
 
   async function who(): Promise<Identity> {

@@ -1,0 +1,26 @@
+/**
+ * What the app needs of Slack: asked for when it is installed, compared with what was granted by the doctor, and held against manifest.yml by
+ * test/manifests/slack.test.ts. Scopes: docs.slack.dev/reference/scopes.
+ */
+
+/** Scopes of the bot, each with what it is for, in words that follow "so that KQueen can". */
+export const scopes = {
+  commands: 'be called with /kqueen',
+  'chat:write': 'answer, and keep the messages about a job up to date',
+  'chat:write.public': 'answer in public channels that it was not invited to',
+  'app_mentions:read': 'hear when it is mentioned',
+  'im:history': 'hear direct messages',
+  'im:write': 'open a direct message with somebody',
+  'users:read': 'know who is a member, a guest, or from elsewhere',
+  'files:write': 'hand out a kubeconfig in a direct message, and take it back',
+  'channels:history': 'find its own messages in public channels again',
+  'groups:history': 'find its own messages in private channels again',
+} as const satisfies Record<string, string>;
+
+/** Names of the scopes. */
+export const scopeNames: readonly string[] = Object.keys(scopes);
+
+/** Events the app subscribes to. */
+export const events = ['app_mention', 'message.im', 'app_uninstalled', 'tokens_revoked'] as const;
+
+export const slashCommand = '/kqueen';
