@@ -150,7 +150,7 @@ export function wantedOf(parts: TopicParts, about: Message['about'], now: number
     if (!cluster) return null;
     const health = cache.get({ kind: 'health', org, id: about.id });
     return {
-      card: clusterCard(cluster, health, health?.at ?? now, engines.get(cluster.engine)?.notice),
+      card: clusterCard(cluster, health, health?.at ?? now, engines.get(cluster.engine)),
       last: true,
       fallback: cluster.owner,
     };
@@ -162,6 +162,7 @@ export function wantedOf(parts: TopicParts, about: Message['about'], now: number
     approval: cache.get({ kind: 'approval', org, id: job.id }),
     cluster: cache.get({ kind: 'cluster', org, id: job.cluster }),
     health: cache.get({ kind: 'health', org, id: job.cluster }),
+    capabilities: engines.get(job.engine)?.capabilities,
     now: last ? (job.endedAt ?? now) : coarse(job.startedAt ?? job.requestedAt, now),
   });
   return {

@@ -116,7 +116,8 @@ function poolFor({ cluster, engine, update }: ChangeInput): NodePool {
   return poolNamed(poolsOf(cluster, engine), update.pool);
 }
 
-const titles: Record<ChangeKind, string> = {
+/** "Scale cluster", before the name of the cluster. */
+export const changeTitles: Record<ChangeKind, string> = {
   'cluster.scale': 'Scale cluster',
   'cluster.autoscale': 'Set autoscaling of cluster',
   'cluster.upgrade': 'Upgrade cluster',
@@ -125,7 +126,7 @@ const titles: Record<ChangeKind, string> = {
 };
 
 function titleOf(kind: ChangeKind, name: string): string {
-  return `${titles[kind]} ${name}`;
+  return `${changeTitles[kind]} ${name}`;
 }
 
 function actionOf({ update }: ChangeInput, pool: NodePool | undefined): ApprovedAction {

@@ -1,13 +1,17 @@
 import { z } from 'zod';
-import type { Card, Part } from '../card.ts';
-import type { Command } from '../command.ts';
-import { clusterKubeconfig } from '../connect.ts';
-import { Fault } from '../errors.ts';
-import { healthRecord } from '../health.ts';
+import type { Button, Card, Part } from '../card.ts';
+import type { Command, Context } from '../command.ts';
+import { clusterKubeconfig, hasKubeconfig, renewKubeconfig } from '../connect.ts';
+import { asFault, Fault } from '../errors.ts';
+import { healthRecord, refusesCredentials } from '../health.ts';
+import { formatLine } from '../line.ts';
+import type { ClusterHealth } from '../ports/kube.ts';
+import type { Engine } from '../ports/engine.ts';
 import type { Cluster, Health } from '../records.ts';
 import { formatBytes, formatCores } from '../units.ts';
 import { clusterButtons, clusterFacts, healthFacts } from '../views/job.ts';
 import { ago, phaseTone, standing } from '../words.ts';
+import { detachButton } from './cluster-detach.ts';
 import { clusterField, findCluster, seeCluster, toCaller } from './common.ts';
 
 /** One cluster as KQueen knows it; nothing outside is asked. */
@@ -24,7 +28,7 @@ export const clusterShow: Command = {
   async run(context, values) {
     const record = await seeCluster(context, values.cluster ?? '');
     const health = context.cache.get({ kind: 'health', org: record.org, id: record.id });
-    return toCaller(clusterCard(record, health, context.now, context.engines.get(record.engine)?.notice));
+    return toCaller(clusterCard(record, health, context.now, context.engines.get(record.engine)));
   },
 };
 
@@ -33,7 +37,7 @@ export function clusterCard(
   cluster: Cluster,
   health: Health | undefined,
   now: number,
-  notice: string | undefined,
+  engine: Pick<Engine, 'notice' | 'capabilities'> | undefined,
 ): Card {
   const state = standing(cluster, health);
   const labels = Object.entries(cluster.labels).map(([key, value]) => `${key}=${value}`);
@@ -44,6 +48,7 @@ export function clusterCard(
         { label: 'State', value: state },
         { label: 'Purpose', value: cluster.purpose },
         { label: 'Owner', value: cluster.ownerName },
+        ...originFacts(cluster),
         ...clusterFacts(cluster),
         ...(labels.length > 0 ? [{ label: 'Labels', value: labels.join(', ') }] : []),
         ...(health ? healthFacts(health) : []),
@@ -57,6 +62,13 @@ export function clusterCard(
       text: `${cluster.failure.message}${cluster.failure.next ? ` ${cluster.failure.next}` : ''}`,
     });
   }
+  if (cluster.drift) {
+    const changes = cluster.drift.changes.map((each) => `• ${each}`).join('\n');
+    parts.unshift({
+      part: 'text',
+      text: `*It differs from what KQueen knows*, since ${ago(now - cluster.drift.at)}:\n${changes}`,
+    });
+  }
   for (const note of cluster.notes ?? []) parts.push({ part: 'note', text: note });
   parts.push({
     part: 'note',
@@ -67,9 +79,9 @@ export function clusterCard(
     tone: health && health.verdict !== 'Healthy' && cluster.phase === 'Ready' ? 'warn' : phaseTone[cluster.phase],
     text: `Cluster ${cluster.name} is ${state}: ${cluster.summary}, owned by ${cluster.ownerName}.`,
     parts,
-    buttons: clusterButtons(cluster),
+    buttons: clusterButtons(cluster, engine?.capabilities),
   };
-  if (notice) card.footer = notice;
+  if (engine?.notice) card.footer = engine.notice;
   return card;
 }
 
@@ -86,13 +98,13 @@ export const clusterCheck: Command = {
   positional: ['cluster'],
   async run(context, values) {
     const { record } = await findCluster(context, values.cluster ?? '');
-    if (!record.kubeconfig) {
-      throw new Fault('conflict', `Cluster ${record.name} cannot be looked at yet: it is ${record.phase}.`, {
+    if (!hasKubeconfig(record, context.engines) || record.stopped) {
+      const state = record.stopped ? 'it is stopped' : `it is ${record.phase}`;
+      throw new Fault('conflict', `Cluster ${record.name} cannot be looked at now: ${state}.`, {
         next: `See cluster show ${record.name}.`,
       });
     }
-    const kubeconfig = await clusterKubeconfig(context, record.org, record.id);
-    const seen = await context.kube.probe(kubeconfig, context.call(10_000));
+    const seen = await look(context, record);
     const health = healthRecord(
       record.org,
       record.id,
@@ -131,14 +143,30 @@ export const clusterCheck: Command = {
         rows: health.problems.map(({ kind, namespace, name, reason }) => [`${kind} ${name}`, namespace, reason]),
       });
     }
-    const notice = context.engines.get(record.engine)?.notice;
+    const engine = context.engines.get(record.engine);
     return toCaller({
       title: `Cluster ${record.name} is ${health.verdict.toLowerCase()}`,
       tone: health.verdict === 'Healthy' ? 'good' : health.verdict === 'Degraded' ? 'warn' : 'bad',
       text: `Cluster ${record.name} is ${verdict}.`,
       parts,
-      buttons: clusterButtons(record).filter(({ label }) => label !== 'Check'),
-      ...(notice ? { footer: notice } : {}),
+      buttons: clusterButtons(record, engine?.capabilities).filter(({ label }) => label !== 'Check'),
+      ...(engine?.notice ? { footer: engine.notice } : {}),
     });
   },
 };
+
+/** Looks through the cluster's own API; where that refuses the credentials, once more with those that the provider gives now. */
+async function look(context: Context, cluster: Cluster): Promise<ClusterHealth> {
+  const { now } = context;
+  const kubeconfig = await clusterKubeconfig(context, cluster, { now, call: context.call(10_000) });
+  const seen = await context.kube.probe(kubeconfig, context.call(10_000));
+  if (!refusesCredentials(seen)) return seen;
+  try {
+    const fresh = await renewKubeconfig(context, cluster, kubeconfig, { now, call: context.call(10_000) });
+    return fresh === null ? seen : await context.kube.probe(fresh, context.call(10_000));
+  } catch (thrown) {
+    const fault = asFault(thrown);
+    context.log.info({ cluster: cluster.id, detail: fault.detail }, `no other credentials were given: ${fault.message}`);
+    return seen;
+  }
+}

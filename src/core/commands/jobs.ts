@@ -90,8 +90,11 @@ export const jobShow: Command = {
     const approval = cache.get({ kind: 'approval', org: caller.org, id: job.id });
     const cluster = cache.get({ kind: 'cluster', org: caller.org, id: job.cluster });
     const health = cache.get({ kind: 'health', org: caller.org, id: job.cluster });
+    const capabilities = context.engines.get(job.engine)?.capabilities;
     const decidable = approval?.state === 'pending' && approval.requestedBy !== caller.person;
-    const card = decidable ? approvalCard(approval, job) : jobCard(job, { approval, cluster, health, now });
+    const card = decidable
+      ? approvalCard(approval, job)
+      : jobCard(job, { approval, cluster, health, capabilities, now });
     const lines = job.log.slice(-20).map(({ at, text }) => `${new Date(at).toISOString().slice(11, 19)} ${text}`);
     return toCaller({
       ...card,

@@ -1,5 +1,7 @@
 import type { Button, Card, Fact, Part } from '../card.ts';
 import { formatLine } from '../line.ts';
+import { boundsText, changeTitles, isChange } from '../plan-change.ts';
+import type { Capabilities } from '../ports/engine.ts';
 import type { Approval, Cluster, Health, Job } from '../records.ts';
 import { formatBytes, formatCores, formatDuration } from '../units.ts';
 import { count, jobName, jobTone, jobWords } from '../words.ts';
@@ -8,11 +10,7 @@ import { planParts } from './plan.ts';
 const titles: Record<Job['kind'], string> = {
   'cluster.create': 'Create cluster',
   'cluster.delete': 'Delete cluster',
-  'cluster.scale': 'Scale cluster',
-  'cluster.autoscale': 'Set autoscaling of cluster',
-  'cluster.upgrade': 'Upgrade cluster',
-  'cluster.stop': 'Stop cluster',
-  'cluster.start': 'Start cluster',
+  ...changeTitles,
   'cluster.adopt': 'Adopt cluster',
   'cluster.detach': 'Detach cluster',
 };
@@ -26,20 +24,22 @@ export interface JobLook {
   approval?: Approval | undefined;
   cluster?: Cluster | undefined;
   health?: Health | undefined;
+  /** What the cluster's engine can do; without it no button offers a change. */
+  capabilities?: Capabilities | undefined;
   now: number;
 }
 
 /** The one live message of a job, in every state from the request to the summary. */
 export function jobCard(job: Job, look: JobLook): Card {
-  if (job.kind === 'cluster.create' && job.state === 'Succeeded' && look.cluster)
-    return summaryCard(job, look.cluster, look);
+  const fresh = job.kind === 'cluster.create' || job.kind === 'cluster.adopt';
+  if (fresh && job.state === 'Succeeded' && look.cluster) return summaryCard(job, look.cluster, look);
   const title = `${jobTitle(job)}: ${jobWords[job.state]}`;
   const card: Card = {
     title,
     tone: jobTone[job.state],
     text: `${title}. ${sentence(job, look)}`,
     parts: [],
-    buttons: buttons(job),
+    buttons: buttons(job, look),
   };
   card.parts.push({ part: 'text', text: sentence(job, look) });
   if (job.state === 'AwaitingApproval') {
@@ -47,6 +47,7 @@ export function jobCard(job: Job, look: JobLook): Card {
     if (look.approval) card.parts.push({ part: 'time', label: 'Expires', at: look.approval.expiresAt });
   } else {
     card.parts.push(...progressParts(job, look));
+    card.parts.push(...endParts(job, look));
   }
   card.footer = `Job ${jobName(job)}, asked for by ${job.requesterName}${job.plan.notice ? `. ${job.plan.notice}` : ''}`;
   return card;
@@ -95,65 +96,83 @@ function progressParts(job: Job, { now }: JobLook): Part[] {
   return parts;
 }
 
-function buttons(job: Job): Button[] {
+/** What is worth knowing at the end: what the cluster is now, or what a failed creation has left behind. */
+function endParts(job: Job, { cluster }: JobLook): Part[] {
+  if (!cluster) return [];
+  if (job.state === 'Failed' && cluster.leftovers?.length) {
+    return [{ part: 'text', text: `Left behind at the provider: ${cluster.leftovers.join(', ')}. Delete removes it.` }];
+  }
+  if (job.state === 'Succeeded' && isChange(job.kind)) return [{ part: 'facts', facts: clusterFacts(cluster) }];
+  return [];
+}
+
+function buttons(job: Job, { cluster, capabilities }: JobLook): Button[] {
   const of = (verb: string) => formatLine(`job ${verb}`, ['job'], { job: job.id });
+  const details: Button = { label: 'Details', command: of('show') };
   switch (job.state) {
     case 'AwaitingApproval':
     case 'Queued':
     case 'Running':
     case 'Waiting': {
-      const show: Button = { label: 'Details', command: of('show') };
-      if (job.kind !== 'cluster.create') return [show];
-      return [
-        show,
-        {
-          label: 'Cancel',
-          command: of('cancel'),
-          style: 'danger',
-          confirm: {
-            title: 'Cancel this?',
-            text: `What was made of ${job.clusterName} so far is removed again.`,
-            yes: 'Cancel it',
-          },
-        },
-      ];
+      const undone = whatCancelUndoes(job);
+      if (undone === null) return [details];
+      const confirm = { title: 'Cancel this?', text: undone, yes: 'Cancel it' };
+      return [details, { label: 'Cancel', command: of('cancel'), style: 'danger', confirm }];
     }
     case 'Failed': {
-      const made: Button[] = [
-        { label: 'Retry', command: of('retry'), style: 'primary' },
-        { label: 'Show log', command: of('show') },
-      ];
-      if (job.kind === 'cluster.create') {
-        made.push({
-          label: 'Delete',
-          command: formatLine('cluster delete', ['cluster'], { cluster: job.clusterName }),
-          style: 'danger',
-        });
-      }
+      const log: Button = { label: 'Show log', command: of('log') };
+      // An adoption that failed before anything was marked has left no record: there is nothing to try again on.
+      if (job.kind === 'cluster.adopt' && cluster === undefined) return [log];
+      const made: Button[] = [{ label: 'Retry', command: of('retry'), style: 'primary' }, log];
+      if (job.kind === 'cluster.create') made.push(removal(job.clusterName));
+      if (job.kind === 'cluster.adopt') made.push(letGo(job.clusterName));
       return made;
     }
+    case 'Succeeded':
+      return isChange(job.kind) && cluster
+        ? [details, ...clusterButtons(cluster, capabilities)].slice(0, 6)
+        : [details];
     default:
-      return [{ label: 'Details', command: of('show') }];
+      return [details];
   }
 }
 
-/** The last state of a creation: what there is now, and what to do next. */
-function summaryCard(job: Job, cluster: Cluster, { approval, health }: JobLook): Card {
+/** What becomes of what was done when the job is cancelled now; null when it cannot be. */
+function whatCancelUndoes(job: Job): string | null {
+  if (job.kind === 'cluster.create') return `What was made of ${job.clusterName} so far is removed again.`;
+  if (job.kind === 'cluster.delete') return null;
+  if (job.intent === undefined) return 'Nothing has been changed yet.';
+  return job.kind === 'cluster.upgrade' ? 'It stops after the step it is at; what is done until then stays.' : null;
+}
+
+function removal(name: string): Button {
+  return { label: 'Delete', command: formatLine('cluster delete', ['cluster'], { cluster: name }), style: 'danger' };
+}
+
+function letGo(name: string): Button {
+  return { label: 'Detach', command: formatLine('cluster detach', ['cluster'], { cluster: name }), style: 'danger' };
+}
+
+/** The last state of a creation or an adoption: what there is now, and what to do next. */
+function summaryCard(job: Job, cluster: Cluster, { approval, health, capabilities }: JobLook): Card {
+  const done = job.kind === 'cluster.adopt' ? 'Taken over' : 'Created';
   const took = formatDuration((job.endedAt ?? job.requestedAt) - (job.startedAt ?? job.requestedAt));
-  const healthy = health?.verdict === 'Healthy';
-  const title = `Cluster ${cluster.name} is ready${health && !healthy ? `, but ${health.verdict.toLowerCase()}` : ''}`;
+  const healthy = health?.verdict === 'Healthy' || cluster.stopped === true;
+  const state = cluster.stopped ? 'stopped' : 'ready';
+  const title = `Cluster ${cluster.name} is ${state}${health && !healthy ? `, but ${health.verdict.toLowerCase()}` : ''}`;
   const card: Card = {
     title,
     tone: healthy ? 'good' : 'warn',
-    text: `${title}. Created in ${took} for ${job.requesterName}.`,
+    text: `${title}. ${done} in ${took} for ${job.requesterName}.`,
     parts: [
-      { part: 'text', text: `Created in ${took}. ${approved(approval)}Owner: ${cluster.ownerName}.` },
+      { part: 'text', text: `${done} in ${took}. ${approved(approval)}Owner: ${cluster.ownerName}.` },
       { part: 'facts', facts: [...clusterFacts(cluster), ...(health ? healthFacts(health) : [])] },
     ],
-    buttons: clusterButtons(cluster),
+    buttons: clusterButtons(cluster, capabilities),
     footer: `Job ${jobName(job)}${job.plan.notice ? `. ${job.plan.notice}` : ''}`,
   };
   const bad = health?.conditions.filter((condition) => condition.status !== 'True') ?? [];
+  for (const note of cluster.notes ?? []) card.parts.push({ part: 'note', text: note });
   for (const condition of bad) card.parts.push({ part: 'note', text: `${condition.type}: ${condition.message}` });
   return card;
 }
@@ -166,6 +185,11 @@ export function clusterFacts(cluster: Cluster): Fact[] {
   ];
   if (cluster.endpoint) facts.push({ label: 'Endpoint', value: cluster.endpoint });
   if (cluster.version) facts.push({ label: 'Kubernetes', value: cluster.version });
+  const pools = cluster.pools ?? [];
+  if (pools.length > 1 || pools.some((pool) => pool.autoscale)) {
+    facts.push({ label: 'Node pools', value: pools.map(poolText).join('; ') });
+  }
+  if (cluster.leftovers?.length) facts.push({ label: 'Left behind', value: cluster.leftovers.join(', ') });
   return facts;
 }
 
@@ -190,17 +214,38 @@ export function healthFacts(health: Health): Fact[] {
   ];
 }
 
-/** The next steps that fit a cluster's phase. */
-export function clusterButtons(cluster: Cluster): Button[] {
+/** "workers: 3 nodes, 2 to 6 nodes by the provider". */
+function poolText({ name, nodes, size, autoscale }: NonNullable<Cluster['pools']>[number]): string {
+  const more = [size, autoscale ? `scaled by the provider, ${boundsText(autoscale)}` : undefined];
+  return `${name}: ${[count(nodes, 'node'), ...more].filter(Boolean).join(', ')}`;
+}
+
+/** The next steps that fit a cluster's phase, and what its engine can do. */
+export function clusterButtons(cluster: Cluster, capabilities?: Capabilities): Button[] {
   const of = (verb: string): string => formatLine(`cluster ${verb}`, ['cluster'], { cluster: cluster.name });
   if (cluster.openJob)
     return [{ label: 'Show job', command: formatLine('job show', ['job'], { job: cluster.openJob }) }];
-  const remove: Button = { label: 'Delete', command: of('delete'), style: 'danger' };
-  if (cluster.phase !== 'Ready') return [{ label: 'Show', command: of('show') }, remove];
+  const show: Button = { label: 'Show', command: of('show') };
+  // What KQueen did not make is let go rather than deleted; who means it can still type it.
+  const remove =
+    cluster.origin === undefined || cluster.origin === 'created' ? removal(cluster.name) : letGo(cluster.name);
+  if (cluster.phase !== 'Ready') return [show, remove];
+  if (cluster.stopped) {
+    const start: Button = { label: 'Start', command: of('start'), style: 'primary' };
+    return [...(capabilities?.power && !cluster.readOnly ? [start] : []), show, remove];
+  }
+  const can = cluster.readOnly ? undefined : capabilities;
+  const changes: Button[] = [
+    ...(can?.scale ? [{ label: 'Scale', command: of('scale') }] : []),
+    ...(can?.upgrade ? [{ label: 'Upgrade', command: of('upgrade') }] : []),
+    ...(can?.power ? [{ label: 'Stop', command: of('stop') }] : []),
+  ];
   return [
     { label: 'Get access', command: of('access'), style: 'primary' },
     { label: 'Check', command: of('check') },
-    { label: 'Show', command: of('show') },
+    ...changes,
+    // Teams shows six.
+    ...(changes.length < 3 ? [show] : []),
     remove,
   ];
 }
