@@ -2,14 +2,15 @@ import type { FaultKind } from '../core/errors.ts';
 import { Fault } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Call } from '../core/ports/engine.ts';
-import type { Kube } from '../core/ports/kube.ts';
+import type { ClusterHealth, Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import { issuePersonalAccess } from './access.ts';
 import { asKubeFault, type Client, openClient } from './client.ts';
 import { timeoutFault } from './faults.ts';
-import { type KubeConnection, readKubeconfig } from './kubeconfig.ts';
+import { basicHeader, type KubeConnection, readKubeconfig, validityOf } from './kubeconfig.ts';
 import { probeCluster } from './probe.ts';
-import { openAgents } from './transport.ts';
+import { day, reviewKubeconfig } from './review.ts';
+import { openAgents, type Transport } from './transport.ts';
 
 export interface KubeOptions {
   log: Log;
@@ -26,11 +27,19 @@ export function openKube(options: KubeOptions): Kube {
   const agents = openAgents(options.connections ?? 200);
   const ending = new AbortController();
 
+  /** A cluster's transport; a user name and password go along as a header, of which the transport itself knows nothing. */
+  function transportOf(connection: KubeConnection): Transport {
+    const transport = agents.transport(connection);
+    const header = basicHeader(connection);
+    if (!connection.basic) return transport;
+    return (request, call) => transport({ ...request, headers: { ...request.headers, ...header } }, call);
+  }
+
   async function run<T>(
     operation: string,
     kubeconfig: string,
     call: Call,
-    work: (client: Client, connection: KubeConnection) => Promise<T>,
+    work: (connection: KubeConnection, transport: Transport, call: Call) => Promise<T>,
   ): Promise<T> {
     const begun = performance.now();
     let result: 'ok' | FaultKind = 'ok';
@@ -42,8 +51,7 @@ export function openKube(options: KubeOptions): Kube {
         signal: AbortSignal.any([call.signal, ending.signal]),
         deadline: Date.now() + Math.max(0, call.deadline - clock.now()),
       };
-      const client = await openClient(connection, agents.transport(connection), real);
-      return await work(client, connection);
+      return await work(connection, transportOf(connection), real);
     } catch (thrown) {
       const fault = asKubeFault(thrown);
       result = fault.kind;
@@ -55,19 +63,54 @@ export function openKube(options: KubeOptions): Kube {
     }
   }
 
+  const withClient =
+    <T>(work: (client: Client, connection: KubeConnection) => Promise<T>) =>
+    async (connection: KubeConnection, transport: Transport, call: Call): Promise<T> =>
+      work(await openClient(connection, transport, call), connection);
+
   return {
     probe: (kubeconfig, call) =>
-      run('probe', kubeconfig, call, async (client) => {
-        const health = await probeCluster(client, () => clock.now());
-        // What was seen by a look that was called off is no word about the cluster.
-        if (call.signal.aborted && clock.now() < call.deadline) throw timeoutFault('GET', true);
-        return health;
-      }),
+      run(
+        'probe',
+        kubeconfig,
+        call,
+        withClient(async (client, connection) => {
+          const health = await probeCluster(client, () => clock.now());
+          // What was seen by a look that was called off is no word about the cluster.
+          if (call.signal.aborted && clock.now() < call.deadline) throw timeoutFault('GET', true);
+          return whyRefused(health, connection);
+        }),
+      ),
     issueAccess: (kubeconfig, request, call) =>
-      run('issueAccess', kubeconfig, call, (client, connection) => issuePersonalAccess(client, connection, request)),
+      run(
+        'issueAccess',
+        kubeconfig,
+        call,
+        withClient((client, connection) => issuePersonalAccess(client, connection, request)),
+      ),
+    review: (kubeconfig, call) =>
+      run('review', kubeconfig, call, (connection, transport, real) =>
+        reviewKubeconfig(connection, transport, clock.now(), real),
+      ),
     async close() {
       ending.abort();
       await agents.close();
     },
   };
+}
+
+/** A cluster that refuses credentials does not say that they have expired; they themselves do. */
+function whyRefused(health: ClusterHealth, connection: KubeConnection): ClusterHealth {
+  const validity = validityOf(connection);
+  if (!validity || validity.until > health.at) return health;
+  const conditions = health.conditions.map((condition) =>
+    condition.type === 'APIServerAvailable' && condition.status === 'Unknown'
+      ? {
+          ...condition,
+          reason: 'CredentialsExpired',
+          message: `The ${validity.what} that KQueen keeps for this cluster expired on ${day(validity.until)}.`,
+        }
+      : condition,
+  );
+  return { ...health, conditions };
 }

@@ -12,6 +12,8 @@ export interface KubeConnection {
   /** PEM certificate and key of a client. */
   cert?: string;
   key?: string;
+  /** HTTP basic authentication: API servers before 1.19 and proxies before newer ones take it. */
+  basic?: { username: string; password: string };
 }
 
 /** Longest kubeconfig that is read, in characters. */
@@ -33,15 +35,13 @@ const refusedInUser: Record<string, string> = {
   tokenFile: 'names a token file; put the token itself into token',
   'client-certificate': 'names a certificate file; put the certificate itself into client-certificate-data',
   'client-key': 'names a key file; put the key itself into client-key-data',
-  username: 'uses a user name and password, which Kubernetes no longer accepts',
-  password: 'uses a user name and password, which Kubernetes no longer accepts',
   as: 'acts as somebody else, which is not supported',
   'as-uid': 'acts as somebody else, which is not supported',
   'as-groups': 'acts as somebody else, which is not supported',
   'as-user-extra': 'acts as somebody else, which is not supported',
 };
 const knownInCluster = ['server', 'certificate-authority-data', 'disable-compression', 'extensions'];
-const knownInUser = ['token', 'client-certificate-data', 'client-key-data', 'extensions'];
+const knownInUser = ['token', 'client-certificate-data', 'client-key-data', 'username', 'password', 'extensions'];
 
 type Fields = Record<string, unknown>;
 
@@ -51,13 +51,7 @@ type Fields = Record<string, unknown>;
  */
 export function readKubeconfig(yaml: string): KubeConnection {
   if (yaml.length > longest) throw refused('is longer than 256 KiB');
-  let parsed: unknown;
-  try {
-    parsed = parse(yaml, { maxAliasCount: 20 });
-  } catch {
-    // The parser's own message quotes the file, which holds credentials.
-    throw refused('is not valid YAML');
-  }
+  const parsed = readText(yaml);
   const root = fields(parsed);
   if (!root) throw refused('is not a YAML object');
   if (root.kind !== undefined && root.kind !== 'Config') throw refused('is not of kind Config');
@@ -91,10 +85,82 @@ export function readKubeconfig(yaml: string): KubeConnection {
     }
     connection.token = user.token;
   }
-  if (connection.token === undefined && connection.cert === undefined) {
+  const basic = readBasic(user);
+  if (basic && connection.token !== undefined) {
+    // Both would be one header, and client-go refuses the two together as well.
+    throw refused('has a token and a password for the same user; leave one of them out');
+  }
+  if (basic) connection.basic = basic;
+  if (connection.token === undefined && connection.cert === undefined && !basic) {
     throw refused('has neither a token nor a client certificate for its user');
   }
   return connection;
+}
+
+/** YAML, of which JSON is a part; JSON that is indented with tabs is not, so what looks like JSON is read as such first. */
+function readText(text: string): unknown {
+  if (/^\s*\{/.test(text)) {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      // Flow style is YAML that also begins with a brace.
+      return readYaml(text);
+    }
+  }
+  return readYaml(text);
+}
+
+function readYaml(text: string): unknown {
+  try {
+    return parse(text, { maxAliasCount: 20 }) as unknown;
+  } catch {
+    // The parser's own message quotes the file, which holds credentials.
+    throw refused('is neither valid YAML nor valid JSON');
+  }
+}
+
+/** How long the credentials are good by their own word, as far as they have one. */
+export interface Validity {
+  /** "client certificate" or "token". */
+  what: string;
+  /** Epoch milliseconds. */
+  from?: number;
+  until: number;
+}
+
+/** The validity that the client certificate or, without one, the token (a JSON web token) states; undefined when neither does. */
+export function validityOf(connection: KubeConnection): Validity | undefined {
+  if (connection.cert !== undefined) {
+    // The first certificate of a chain is the client's own.
+    const own = new X509Certificate(connection.cert);
+    return { what: 'client certificate', from: Date.parse(own.validFrom), until: Date.parse(own.validTo) };
+  }
+  const [, payload, signature] = (connection.token ?? '').split('.');
+  if (!payload || signature === undefined) return undefined;
+  const claims = claimsOf(payload);
+  if (typeof claims?.exp !== 'number') return undefined;
+  const from = typeof claims.nbf === 'number' ? { from: claims.nbf * 1_000 } : {};
+  return { what: 'token', ...from, until: claims.exp * 1_000 };
+}
+
+function claimsOf(payload: string): Fields | null {
+  try {
+    return fields(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')));
+  } catch {
+    // A token with dots in it need not be a JSON web token.
+    return null;
+  }
+}
+
+/** What tells two kubeconfigs of one cluster from those of two: a hash of the authority it is checked by; '' for the public ones. */
+export function authorityOf(connection: KubeConnection): string {
+  const [first] = connection.ca?.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/) ?? [];
+  return first === undefined ? '' : new X509Certificate(first).fingerprint256.replaceAll(':', '').toLowerCase();
+}
+
+/** The headers that sign in by user name and password; none when the connection has other means. */
+export function basicHeader({ basic }: KubeConnection): Record<string, string> {
+  return basic ? { authorization: `Basic ${base64(`${basic.username}:${basic.password}`)}` } : {};
 }
 
 /** A kubeconfig for stock kubectl with one context, named after the cluster. */
@@ -105,6 +171,7 @@ export function writeKubeconfig(name: string, user: string, connection: KubeConn
   if (connection.token !== undefined) credentials.token = connection.token;
   if (connection.cert !== undefined) credentials['client-certificate-data'] = base64(connection.cert);
   if (connection.key !== undefined) credentials['client-key-data'] = base64(connection.key);
+  if (connection.basic !== undefined) Object.assign(credentials, connection.basic);
   const context: Fields = { cluster: name, user };
   if (namespace !== undefined) context.namespace = namespace;
   return stringify(
@@ -150,6 +217,20 @@ function check(where: string, given: Fields, refusing: Record<string, string>, k
     if (why !== undefined) throw refused(`${why} (${where}.${key})`);
     if (!known.includes(key)) throw refused(`has a field in its ${where} that is not known here`);
   }
+}
+
+function readBasic(user: Fields): KubeConnection['basic'] {
+  const { username, password } = user;
+  const empty = (value: unknown) => value === undefined || value === null || value === '';
+  if (empty(username) && empty(password)) return undefined;
+  if (empty(username) || empty(password)) throw refused('has only one of username and password');
+  // A colon ends the name in the header (RFC 7617).
+  const printable = /^[^\p{Cc}]{1,1024}$/u;
+  if (typeof username !== 'string' || typeof password !== 'string' || !printable.test(username + password)) {
+    throw refused('has a username or password that is not one line of text');
+  }
+  if (username.includes(':')) throw refused('has a username with a colon in it, which HTTP cannot carry');
+  return { username, password };
 }
 
 function readServer(value: unknown): string {

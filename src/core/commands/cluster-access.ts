@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Command, Context } from '../command.ts';
-import { clusterKubeconfig } from '../connect.ts';
-import { Fault } from '../errors.ts';
+import type { Button } from '../card.ts';
+import type { Answer, Command, Context } from '../command.ts';
+import { clusterKubeconfig, hasKubeconfig, keptKubeconfig, targetOf } from '../connect.ts';
+import { asFault, Fault } from '../errors.ts';
+import { formatLine } from '../line.ts';
+import type { SignIn } from '../ports/engine.ts';
 import type { AccessRole, PersonalAccess } from '../ports/kube.ts';
 import type { Cluster, Handout } from '../records.ts';
 import { field } from '../schema.ts';
@@ -26,7 +29,7 @@ export const clusterAccess: Command = {
   name: 'cluster access',
   aliases: ['cluster kubeconfig', 'cluster credentials', 'kubeconfig'],
   summary: 'A kubeconfig of your own, for an hour at most',
-  examples: ['cluster access dev-1', 'cluster access dev-1 as view for 30m'],
+  examples: ['cluster access dev-1', 'cluster access dev-1 as view for 30m', 'cluster access dev-1 how=provider'],
   group: 'Clusters',
   policy: 'cluster:access',
   changes: true,
@@ -38,6 +41,11 @@ export const clusterAccess: Command = {
       order: 2,
     }),
     for: field(z.string().trim().default('1h'), { label: 'For how long', help: 'From 10m to 1h.', order: 3 }),
+    how: field(z.enum(['kqueen', 'provider']).default('kqueen'), {
+      label: 'How',
+      help: 'kqueen: a token that KQueen has the cluster issue. provider: you sign in with your own account at the provider.',
+      order: 4,
+    }),
   }),
   positional: ['cluster'],
   words: { as: 'role', for: 'for' },
@@ -45,10 +53,16 @@ export const clusterAccess: Command = {
     const { caller, now, publicUrl } = context;
     const { record: cluster } = await findCluster(context, values.cluster ?? '');
     demand(context, 'cluster:access', [cluster.owner]);
-    if (!cluster.kubeconfig || cluster.phase !== 'Ready') {
-      throw new Fault('conflict', `Cluster ${cluster.name} has no credentials to give: it is ${cluster.phase}.`, {
-        next: `See cluster show ${cluster.name}.`,
-      });
+    if (values.how === 'provider') return throughProvider(context, cluster);
+    refuseReadOnly(cluster);
+    if (!hasKubeconfig(cluster, context.engines) || cluster.phase !== 'Ready' || cluster.stopped) {
+      throw new Fault(
+        'conflict',
+        `Cluster ${cluster.name} has no credentials to give: it is ${cluster.stopped ? 'stopped' : cluster.phase}.`,
+        {
+          next: `See cluster show ${cluster.name}.`,
+        },
+      );
     }
     const asked = parseDuration(values.for ?? '1h');
     if (asked === null)
@@ -58,6 +72,7 @@ export const clusterAccess: Command = {
     const effect = { action: 'cluster.access', outcome: 'issued' as const, subject: cluster.name };
     const footer = `Role ${role}, for ${formatDuration(seconds * 1_000)}. It is yours alone and is in the audit log.`;
 
+    const ownAccount = signInButton(context, cluster);
     if (!publicUrl && context.place.chat === 'teams') {
       throw new Fault(
         'unsupported',
@@ -97,7 +112,10 @@ export const clusterAccess: Command = {
         tone: 'good',
         text,
         parts: [{ part: 'text', text }],
-        buttons: [{ label: 'Get the kubeconfig', url: `${publicUrl}/d/${token}`, style: 'primary' }],
+        buttons: [
+          { label: 'Get the kubeconfig', url: `${publicUrl}/d/${token}`, style: 'primary' },
+          ...(await ownAccount),
+        ],
         footer,
       });
     }
@@ -121,7 +139,7 @@ export const clusterAccess: Command = {
           { part: 'text', text },
           { part: 'code', text: `kubectl --kubeconfig ${cluster.name}.kubeconfig get nodes` },
         ],
-        buttons: [],
+        buttons: await ownAccount,
         footer,
       }),
       files: [
@@ -135,14 +153,103 @@ export const clusterAccess: Command = {
   },
 };
 
-/** Issues the credential at the cluster. Also used by the one-time link, at the moment it is taken. */
+/** Access makes an account in the cluster, and at one that is read-only KQueen makes nothing. */
+function refuseReadOnly(cluster: Cluster): void {
+  if (!cluster.readOnly) return;
+  throw new Fault(
+    'unsupported',
+    `Cluster ${cluster.name} is read-only here, and access would make an account in it, so KQueen gives none.`,
+    {
+      next: `Ask whoever runs the cluster for a kubeconfig. Where an admin has set the provisioner ${cluster.provisionerName} to operate, its owner changes it with cluster import ${cluster.name} replace=yes.`,
+    },
+  );
+}
+
+/** The provider's own way for people with an account there: a kubeconfig that holds no secret, and what it needs. */
+async function throughProvider(context: Context, cluster: Cluster): Promise<Answer> {
+  if (cluster.phase !== 'Ready' && cluster.phase !== 'Updating') {
+    throw new Fault('conflict', `Cluster ${cluster.name} cannot be signed in to: it is ${cluster.phase}.`, {
+      next: `See cluster show ${cluster.name}.`,
+    });
+  }
+  const way = await signInOf(context, cluster, 10_000);
+  if (!way) {
+    const engine = context.engines.get(cluster.engine);
+    throw new Fault('unsupported', `${engine?.title ?? cluster.engine} has no accounts for people to sign in with.`, {
+      ...(cluster.readOnly
+        ? {}
+        : { next: `Write cluster access ${cluster.name}: KQueen has the cluster issue a token.` }),
+    });
+  }
+  const done = await context.effect([], {
+    action: 'cluster.access',
+    outcome: 'issued',
+    subject: cluster.name,
+    reason: 'through the provider, without a secret',
+    says: `The way to sign in to ${cluster.name} was shown to you already; ask again to see it once more.`,
+  });
+  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+  const text = `This kubeconfig for ${cluster.name} holds no secret: you sign in with your own account at the provider, and it decides what you may do. ${way.needs}`;
+  // It is no secret, so where a chat takes no files it is shown.
+  const shown = context.place.chat === 'teams';
+  const name = `${cluster.name}-own.kubeconfig`;
+  return {
+    ...toCaller({
+      title: `Sign in to ${cluster.name}`,
+      tone: 'good',
+      text,
+      parts: [
+        { part: 'text', text },
+        { part: 'code', text: shown ? way.kubeconfig : `kubectl --kubeconfig ${name} get nodes` },
+      ],
+      buttons: [],
+      footer: 'That you asked for it is in the audit log.',
+    }),
+    ...(shown ? {} : { files: [{ name, content: way.kubeconfig, text }] }),
+  };
+}
+
+async function signInOf(context: Context, cluster: Cluster, ms: number): Promise<SignIn | null> {
+  const found = await context.store.get({ kind: 'provisioner', org: cluster.org, id: cluster.provisioner });
+  if (!found) {
+    throw new Fault('not-found', `Provisioner ${cluster.provisionerName} does not exist any more.`, {
+      whose: 'admin',
+      next: 'An admin adds it again.',
+    });
+  }
+  const client = await context.connect(found.record);
+  return client.signIn(targetOf(cluster), context.call(ms));
+}
+
+/** The button to the other way in, where there is one; a provider that does not say in time costs the button, not the answer. */
+async function signInButton(context: Context, cluster: Cluster): Promise<Button[]> {
+  try {
+    if (!(await signInOf(context, cluster, 1_000))) return [];
+  } catch (thrown) {
+    context.log.debug({ cluster: cluster.id, reason: asFault(thrown).message }, 'no way to sign in at the provider');
+    return [];
+  }
+  const command = formatLine('cluster access', ['cluster'], { cluster: cluster.name, how: 'provider' });
+  return [{ label: 'Use my own account there', command }];
+}
+
+/**
+ * Issues the credential at the cluster. Also used by the one-time link, at the moment it is taken; without the engines, only a kubeconfig that is kept
+ * can be used.
+ */
 export async function issue(
-  context: Pick<Context, 'store' | 'sealer' | 'kube' | 'call'>,
+  context: Pick<Context, 'store' | 'sealer' | 'kube' | 'call'> & Partial<Pick<Context, 'engines' | 'now'>>,
   cluster: Cluster,
   person: string,
   role: AccessRole,
   seconds: number,
 ): Promise<PersonalAccess> {
-  const admin = await clusterKubeconfig(context, cluster.org, cluster.id);
-  return context.kube.issueAccess(admin, { cluster: cluster.name, person, role, seconds }, context.call(10_000));
+  refuseReadOnly(cluster);
+  const { engines, now } = context;
+  const call = context.call(10_000);
+  const admin =
+    engines && now !== undefined
+      ? await clusterKubeconfig({ ...context, engines }, cluster, { now, call })
+      : await keptKubeconfig(context, cluster);
+  return context.kube.issueAccess(admin, { cluster: cluster.name, person, role, seconds }, call);
 }

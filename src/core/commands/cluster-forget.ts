@@ -3,7 +3,7 @@ import { plainCard } from '../card.ts';
 import type { Command } from '../command.ts';
 import { kubeconfigSecret } from '../connect.ts';
 import type { Change } from '../ports/store.ts';
-import { endedStates } from '../records.ts';
+import { type Cluster, endedStates } from '../records.ts';
 import { field } from '../schema.ts';
 import { withdrawApproval } from './approve.ts';
 import { clusterField, confirmByName, findCluster, movedFault, repeatAnswer, toPlace } from './common.ts';
@@ -27,7 +27,7 @@ export const clusterForget: Command = {
     const cluster = found.record;
     const there = `${cluster.provisionerName}, where it is named ${cluster.externalName}${cluster.externalId ? ` (${cluster.externalId})` : ''}`;
     if (values.confirm !== cluster.name) {
-      const intro = `KQueen will forget ${cluster.name}. It is not deleted: look at ${there}, because what runs there goes on costing money.`;
+      const intro = `KQueen will forget ${cluster.name}. It is not deleted: look at ${there}, because what runs there goes on costing money.${better(cluster)}`;
       const asked = {
         title: `Forget ${cluster.name}?`,
         command: `cluster forget ${cluster.name}`,
@@ -69,3 +69,11 @@ export const clusterForget: Command = {
     return toPlace(plainCard(`Forgotten: ${cluster.name}`, says, 'warn'));
   },
 };
+
+/** For what KQueen did not make there is a gentler way than forgetting. */
+function better({ name, origin }: Cluster): string {
+  if (origin === 'imported')
+    return ` For an imported cluster cluster detach ${name} does the same, and its owner may do it.`;
+  if (origin !== 'adopted') return ' Its mark stays there: it can be taken back with provisioner discover.';
+  return ` Its mark stays there; cluster detach ${name} takes it away first.`;
+}

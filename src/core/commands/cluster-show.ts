@@ -1,17 +1,16 @@
 import { z } from 'zod';
 import type { Button, Card, Part } from '../card.ts';
 import type { Command, Context } from '../command.ts';
-import { clusterKubeconfig, hasKubeconfig, renewKubeconfig } from '../connect.ts';
+import { clusterKubeconfig, hasKubeconfig, refusesCredentials, renewKubeconfig } from '../connect.ts';
 import { asFault, Fault } from '../errors.ts';
-import { healthRecord, refusesCredentials } from '../health.ts';
+import { healthRecord } from '../health.ts';
 import { formatLine } from '../line.ts';
-import type { ClusterHealth } from '../ports/kube.ts';
 import type { Engine } from '../ports/engine.ts';
+import type { ClusterHealth } from '../ports/kube.ts';
 import type { Cluster, Health } from '../records.ts';
 import { formatBytes, formatCores } from '../units.ts';
 import { clusterButtons, clusterFacts, healthFacts } from '../views/job.ts';
 import { ago, phaseTone, standing } from '../words.ts';
-import { detachButton } from './cluster-detach.ts';
 import { clusterField, findCluster, seeCluster, toCaller } from './common.ts';
 
 /** One cluster as KQueen knows it; nothing outside is asked. */
@@ -74,15 +73,33 @@ export function clusterCard(
     part: 'note',
     text: health ? `Health seen ${ago(now - health.at)}.` : 'Its health has not been looked at yet.',
   });
+  const worse = (health && health.verdict !== 'Healthy') || cluster.drift !== undefined;
   const card: Card = {
     title: `Cluster ${cluster.name}: ${state}`,
-    tone: health && health.verdict !== 'Healthy' && cluster.phase === 'Ready' ? 'warn' : phaseTone[cluster.phase],
-    text: `Cluster ${cluster.name} is ${state}: ${cluster.summary}, owned by ${cluster.ownerName}.`,
+    tone: worse && cluster.phase === 'Ready' ? 'warn' : phaseTone[cluster.phase],
+    text: `Cluster ${cluster.name} is ${state}: ${cluster.summary}, owned by ${cluster.ownerName}.${cluster.drift ? ` ${cluster.drift.changes.join('. ')}.` : ''}`,
     parts,
-    buttons: clusterButtons(cluster, engine?.capabilities),
+    buttons: fittingButtons(cluster, engine),
   };
   if (engine?.notice) card.footer = engine.notice;
   return card;
+}
+
+/** How it came here, when KQueen did not make it. */
+function originFacts({ origin, readOnly }: Cluster): { label: string; value: string }[] {
+  if (origin === undefined || origin === 'created') return [];
+  const came = origin === 'adopted' ? 'Adopted: somebody else made it' : 'Imported by its kubeconfig';
+  return [{ label: 'Came here', value: readOnly ? `${came}; KQueen only looks at it` : came }];
+}
+
+/** The next steps, without access where KQueen only looks, and with accepting what was changed by hand. */
+function fittingButtons(cluster: Cluster, engine: Pick<Engine, 'capabilities'> | undefined): Button[] {
+  const all = clusterButtons(cluster, engine?.capabilities).filter(
+    ({ command }) => !(cluster.readOnly && command?.startsWith('cluster access')),
+  );
+  if (!cluster.drift || cluster.openJob !== undefined) return all;
+  const accept = formatLine('cluster accept', ['cluster'], { cluster: cluster.name });
+  return [{ label: 'Accept', command: accept }, ...all.filter(({ command }) => !command?.startsWith('cluster show'))];
 }
 
 /** Looks at a cluster now, through its own API. */
@@ -149,7 +166,7 @@ export const clusterCheck: Command = {
       tone: health.verdict === 'Healthy' ? 'good' : health.verdict === 'Degraded' ? 'warn' : 'bad',
       text: `Cluster ${record.name} is ${verdict}.`,
       parts,
-      buttons: clusterButtons(record, engine?.capabilities).filter(({ label }) => label !== 'Check'),
+      buttons: fittingButtons(record, context.engines.get(record.engine)).filter(({ label }) => label !== 'Check'),
       ...(engine?.notice ? { footer: engine.notice } : {}),
     });
   },
@@ -166,7 +183,10 @@ async function look(context: Context, cluster: Cluster): Promise<ClusterHealth> 
     return fresh === null ? seen : await context.kube.probe(fresh, context.call(10_000));
   } catch (thrown) {
     const fault = asFault(thrown);
-    context.log.info({ cluster: cluster.id, detail: fault.detail }, `no other credentials were given: ${fault.message}`);
+    context.log.info(
+      { cluster: cluster.id, detail: fault.detail },
+      `no other credentials were given: ${fault.message}`,
+    );
     return seen;
   }
 }

@@ -2,11 +2,15 @@ import type { Command, Registry } from '../command.ts';
 import { approvals } from './approvals.ts';
 import { approve, deny } from './approve.ts';
 import { channel, channelDefault } from './channel.ts';
+import { clusterAccept } from './cluster-accept.ts';
 import { clusterAccess } from './cluster-access.ts';
+import { clusterAdopt } from './cluster-adopt.ts';
 import { clusterCreate } from './cluster-create.ts';
 import { clusterDelete } from './cluster-delete.ts';
+import { clusterDetach } from './cluster-detach.ts';
 import { clusterEdit } from './cluster-edit.ts';
 import { clusterForget } from './cluster-forget.ts';
+import { clusterImport } from './cluster-import.ts';
 import { clusterStart, clusterStop } from './cluster-power.ts';
 import { clusterAutoscale, clusterScale } from './cluster-scale.ts';
 import { clusterCheck, clusterShow } from './cluster-show.ts';
@@ -19,6 +23,7 @@ import { jobLog } from './job-log.ts';
 import { jobCancel, jobRetry, jobShow, jobs } from './jobs.ts';
 import { people, personRole } from './people.ts';
 import { provisionerAdd, provisionerCheck, provisionerEdit } from './provisioner-add.ts';
+import { provisionerDiscover } from './provisioner-discover.ts';
 import { provisionerRemove } from './provisioner-remove.ts';
 import { enginesCommand, provisioners } from './provisioners.ts';
 
@@ -37,6 +42,10 @@ const all: readonly Command[] = [
   clusterStart,
   clusterDelete,
   clusterForget,
+  clusterImport,
+  clusterAdopt,
+  clusterDetach,
+  clusterAccept,
   health,
   jobs,
   jobShow,
@@ -50,6 +59,7 @@ const all: readonly Command[] = [
   provisionerAdd,
   provisionerCheck,
   provisionerEdit,
+  provisionerDiscover,
   provisionerRemove,
   enginesCommand,
   guide,

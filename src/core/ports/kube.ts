@@ -51,6 +51,27 @@ export interface PersonalAccess {
   expiresAt: number;
 }
 
+/** What a kubeconfig is worth: where it leads, whom it signs in as, and what that may do. */
+export interface KubeReview {
+  /** `https://…` */
+  server: string;
+  /** SHA-256 of the authority that its certificate is checked by, hex; '' when those are the public ones. */
+  authority: string;
+  /** How it signs in. */
+  by: 'token' | 'client certificate' | 'user name and password';
+  /** When the credential ends by its own word, epoch milliseconds; absent when it does not say. */
+  expiresAt?: number;
+  /** Only the current context of what was given, as YAML: what is kept. */
+  kubeconfig: string;
+  /** Who it is to the cluster; absent when the cluster does not say (before 1.28, or not allowed). */
+  user?: string;
+  groups?: string[];
+  /** Whether it may do everything; null when the cluster does not say. */
+  everything: boolean | null;
+  /** Whether it may read nodes, and pods in all namespaces, which a look at the cluster needs; null when the cluster does not say. */
+  looks: boolean | null;
+}
+
 /** Operating a cluster through its own API. `kubeconfig` is the admin one from the engine, YAML. Errors are Faults. */
 export interface Kube {
   /** Never throws for an unhealthy cluster: that is a condition. */
@@ -61,5 +82,10 @@ export interface Kube {
     request: { cluster: string; person: string; role: AccessRole; seconds: number },
     call: Call,
   ): Promise<PersonalAccess>;
+  /**
+   * Reads a kubeconfig that a person gave and signs in with it; changes nothing. Unlike `probe` it throws when there is no way in: `bad-input`
+   * for a file that is not taken or has expired, `unreachable` with the address, `not-allowed` when the cluster refuses the credential.
+   */
+  review(kubeconfig: string, call: Call): Promise<KubeReview>;
   close(): Promise<void>;
 }

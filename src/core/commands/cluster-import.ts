@@ -1,0 +1,516 @@
+import { z } from 'zod';
+import type { Card, Field, Form, Part } from '../card.ts';
+import type { Answer, Command, Context } from '../command.ts';
+import { kubeconfigSecret } from '../connect.ts';
+import { asFault, Fault } from '../errors.ts';
+import { healthRecord } from '../health.ts';
+import { formatLine } from '../line.ts';
+import { atLeast, purposes } from '../policy.ts';
+import type { Engine } from '../ports/engine.ts';
+import type { ClusterHealth, KubeReview } from '../ports/kube.ts';
+import type { Change, Ref, Stored } from '../ports/store.ts';
+import type { Cluster, Health, Provisioner } from '../records.ts';
+import { field, fieldsOf, labelsSchema, type Problem, readValues } from '../schema.ts';
+import { clusterButtons, healthFacts } from '../views/job.ts';
+import { count } from '../words.ts';
+import { demand, findCluster, findProvisioner, movedFault, nameField, repeatAnswer, toCaller } from './common.ts';
+
+/** The engine of clusters that KQueen did not make, and the name its first provisioner gets. */
+const engineName = 'manual';
+const firstHome = 'existing';
+
+/** Slack takes 3,000 characters in a field, and a kubeconfig with certificates is about twice as long. */
+const parts = ['kubeconfig', 'kubeconfig2', 'kubeconfig3', 'kubeconfig4'] as const;
+
+const part = (label: string, help: string, order: number) =>
+  field(
+    z
+      .string()
+      .max(256 * 1024)
+      .optional(),
+    { label, help, secret: true, multiline: true, order },
+  );
+
+const args = z.object({
+  name: nameField,
+  provisioner: field(z.string().trim().min(1).optional(), {
+    label: 'Provisioner',
+    help: 'The one for existing clusters that it is listed under.',
+    order: 2,
+    live: true,
+  }),
+  purpose: field(z.enum(purposes).default('production'), {
+    label: 'Purpose',
+    help: 'Production clusters have stricter rules.',
+    order: 3,
+  }),
+  labels: field(labelsSchema.optional(), {
+    label: 'Labels',
+    help: 'key=value pairs, separated by commas.',
+    example: 'team=data',
+    order: 4,
+  }),
+  mode: field(z.enum(['read-only', 'operate']).optional(), {
+    label: 'What KQueen may do',
+    help: 'read-only: look at it. operate: also change what runs in it, such as accounts for access.',
+    order: 5,
+  }),
+  replace: field(z.boolean().optional(), {
+    label: 'Replace',
+    help: 'Gives a cluster that was imported before a new kubeconfig.',
+    order: 6,
+  }),
+  kubeconfig: part('Kubeconfig', 'As `kubectl config view --minify --flatten --raw` prints it; YAML or JSON.', 10),
+  kubeconfig2: part('Kubeconfig, second part', 'What did not fit into the field above: it goes on here.', 11),
+  kubeconfig3: part('Kubeconfig, third part', 'And here.', 12),
+  kubeconfig4: part('Kubeconfig, fourth part', 'And here.', 13),
+});
+
+/**
+ * Takes in a cluster that exists by its kubeconfig. Members may: it costs nothing, changes nothing anywhere, and gives KQueen no right that the
+ * person did not have. An admin allows it by adding the provisioner for it, since whoever imports makes KQueen connect to an address they chose.
+ */
+export const clusterImport: Command = {
+  name: 'cluster import',
+  aliases: ['cluster attach', 'cluster renew'],
+  summary: 'Take in an existing cluster by its kubeconfig',
+  examples: ['cluster import', 'cluster import old-1 purpose=test', 'cluster import old-1 replace=yes'],
+  group: 'Clusters',
+  policy: 'cluster:import',
+  changes: true,
+  args,
+  positional: ['name'],
+  words: { on: 'provisioner', for: 'purpose' },
+  open: true,
+  async run(context, values) {
+    const engine = context.engines.get(engineName);
+    if (!engine) {
+      throw new Fault('unsupported', `The engine ${engineName} for existing clusters is not allowed here.`, {
+        whose: 'admin',
+      });
+    }
+    return /^(yes|true|on)$/i.test(values.replace ?? '')
+      ? replace(context, engine, values)
+      : importNew(context, engine, values);
+  },
+};
+
+/** Where it is to be listed: a provisioner that is there, one that is yet to be made, or a choice among several. */
+type Home = { is: 'there'; stored: Stored<'provisioner'> } | { is: 'new' } | { is: 'open'; all: Provisioner[] };
+
+async function homeOf(context: Context, wanted: string | undefined): Promise<Home> {
+  const { caller, cache } = context;
+  if (wanted) {
+    const stored = await findProvisioner(context, wanted);
+    if (stored.record.engine === engineName) return { is: 'there', stored };
+    throw new Fault('bad-input', `Provisioner ${wanted} makes clusters at its provider; nothing is imported there.`, {
+      field: 'provisioner',
+      next: `An admin takes over a cluster that exists there with provisioner discover ${wanted}.`,
+    });
+  }
+  const all = cache.query('provisioner', caller.org, { where: (each) => each.engine === engineName, limit: 50 }).items;
+  const [only] = all;
+  if (all.length > 1) return { is: 'open', all };
+  if (only) return { is: 'there', stored: await findProvisioner(context, only.name) };
+  if (atLeast(caller.role, 'admin')) return { is: 'new' };
+  throw new Fault('not-found', 'There is no provisioner for existing clusters here, so nothing can be imported yet.', {
+    whose: 'admin',
+    next: `An admin imports the first one, or allows it with provisioner add ${firstHome} engine=${engineName}.`,
+  });
+}
+
+async function importNew(context: Context, engine: Engine, values: Record<string, string>): Promise<Answer> {
+  const home = await homeOf(context, values.provisioner);
+  const form = importForm(context, values, home);
+  if (context.source !== 'form') return { audience: 'caller', form };
+  const read = readValues(args, values);
+  const problems: Problem[] = read.ok ? [] : [...read.problems];
+  if (home.is === 'open') problems.push({ field: 'provisioner', message: 'Please choose one.' });
+  const texts = kubeconfigTexts(values);
+  if (texts.length === 0) problems.push({ field: 'kubeconfig', message: 'Please fill this in.' });
+  const mode = values.mode ?? 'read-only';
+  if (mode === 'operate' && !mayOperate(home)) problems.push({ field: 'mode', message: modeRefusal(home) });
+  if (!read.ok || problems.length > 0 || home.is === 'open') return refused(form, problems);
+  const { name, purpose, labels } = read.value;
+  const taken = await context.store.get({ kind: 'name', org: context.caller.org, id: `cluster.${name}` });
+  if (taken) return refused(form, [await takenProblem(context, name, taken.record.holder)]);
+
+  const looked = await look(context, texts);
+  if (looked instanceof Fault) return refused(form, [problemOf(looked)]);
+  const { caller, now, newId } = context;
+  const org = caller.org;
+  const id = newId(10);
+  const changes: Change[] = [];
+  const made = home.is === 'new' ? await firstProvisioner(context, engine) : undefined;
+  const provisioner = home.is === 'new' ? made?.record : home.stored.record;
+  if (!provisioner) throw new Fault('internal', 'There is no provisioner to import into.');
+  if (made) changes.push(...made.changes);
+  else changes.push(await heldName(context, provisioner));
+  const known: Omit<Cluster, 'spec' | 'summary'> = {
+    v: 1,
+    id,
+    org,
+    name,
+    provisioner: provisioner.id,
+    provisionerName: provisioner.name,
+    engine: engine.name,
+    externalName: new URL(looked.review.server).host,
+    phase: 'Ready',
+    purpose,
+    owner: caller.person,
+    ownerName: caller.name,
+    labels: labels ?? {},
+    createdAt: now,
+    readyAt: now,
+    place: context.place,
+    origin: 'imported',
+    readOnly: mode !== 'operate',
+    kubeconfig: true,
+  };
+  const cluster = withLook({ ...known, spec: {}, summary: '' }, looked, engine);
+  const health = healthRecord(org, id, looked.health, undefined);
+  const twins = sameClusters(context, cluster);
+  const nameRef = { kind: 'name', org, id: `cluster.${name}` } as const;
+  changes.push(
+    { op: 'put', ref: { kind: 'cluster', org, id }, record: cluster, if: 0 },
+    { op: 'put', ref: nameRef, record: { v: 1, id: nameRef.id, org, holder: id }, if: 0 },
+    sealed(context, cluster, looked.review.kubeconfig),
+    { op: 'put', ref: { kind: 'health', org, id }, record: health },
+  );
+  const says = `Cluster ${name} is imported${cluster.readOnly ? ', read-only' : ''}: ${sentence(health, cluster)}`;
+  const done = await context.effect(changes, { action: 'cluster.import', outcome: 'done', subject: name, says });
+  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+  if (!done.ok) {
+    if (done.conflicts.some((ref: Ref) => ref.id === nameRef.id))
+      return refused(form, [{ field: 'name', message: `The name ${name} is taken.` }]);
+    throw movedFault(`Provisioner ${provisioner.name}`);
+  }
+  const first = made ? [`Provisioner ${provisioner.name} for existing clusters was made with it.`] : [];
+  return toCaller(
+    resultCard(`Cluster ${name} is imported`, says, cluster, health, looked.review, [...twinNotes(twins), ...first]),
+  );
+}
+
+/** A new kubeconfig for a cluster that was imported before: the old one has expired, or is not to be used any more. */
+async function replace(context: Context, engine: Engine, values: Record<string, string>): Promise<Answer> {
+  if (!values.name)
+    throw new Fault('bad-input', 'Say which cluster: cluster import <name> replace=yes.', { field: 'name' });
+  const found = await findCluster(context, values.name);
+  const before = found.record;
+  demand(context, 'cluster:update', [before.owner]);
+  if (before.origin !== 'imported') {
+    throw new Fault(
+      'unsupported',
+      `Cluster ${before.name} was not imported, so KQueen gets its credentials by itself.`,
+      {
+        next: `Look at it with cluster check ${before.name}.`,
+      },
+    );
+  }
+  const stored = await context.store.get({ kind: 'provisioner', org: before.org, id: before.provisioner });
+  const home: Home = stored ? { is: 'there', stored } : { is: 'new' };
+  const form = replaceForm(context, before, values, home);
+  if (context.source !== 'form') return { audience: 'caller', form };
+  const { name: _name, ...given } = values;
+  const read = readValues(args.omit({ name: true, provisioner: true, purpose: true, labels: true }), given);
+  if (!read.ok) return refused(form, read.problems);
+  const texts = kubeconfigTexts(values);
+  if (texts.length === 0) return refused(form, [{ field: 'kubeconfig', message: 'Please fill this in.' }]);
+  const mode = values.mode ?? (before.readOnly === false ? 'operate' : 'read-only');
+  if (mode === 'operate' && !mayOperate(home)) return refused(form, [{ field: 'mode', message: modeRefusal(home) }]);
+  const looked = await look(context, texts);
+  if (looked instanceof Fault) return refused(form, [problemOf(looked)]);
+  const { review } = looked;
+  if (before.spec.server !== review.server && (before.spec.authority ?? '') !== review.authority) {
+    const message = `This kubeconfig is for another cluster: ${review.server}. ${before.name} is at ${before.spec.server}. Import it under a name of its own.`;
+    return refused(form, [{ field: 'kubeconfig', message }]);
+  }
+  const cluster: Cluster = withLook({ ...before, readOnly: mode !== 'operate' }, looked, engine);
+  const { org, id } = cluster;
+  const health = healthRecord(org, id, looked.health, context.cache.get({ kind: 'health', org, id }));
+  const says = `Cluster ${cluster.name} has a new kubeconfig: ${sentence(health, cluster)}`;
+  const done = await context.effect(
+    [
+      { op: 'put', ref: found.ref, record: cluster, if: found.revision },
+      sealed(context, cluster, review.kubeconfig),
+      { op: 'put', ref: { kind: 'health', org, id }, record: health },
+    ],
+    { action: 'cluster.import', outcome: 'done', subject: cluster.name, says },
+  );
+  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+  if (!done.ok) throw movedFault(`Cluster ${cluster.name}`);
+  return toCaller(resultCard(`Cluster ${cluster.name} has a new kubeconfig`, says, cluster, health, review, []));
+}
+
+interface Looked {
+  review: KubeReview;
+  health: ClusterHealth;
+}
+
+/**
+ * Signs in and looks at the cluster. Where a kubeconfig came in parts, the line break between two may be gone or be part of the text, so both
+ * ways to put them together are tried.
+ */
+async function look(context: Context, texts: string[]): Promise<Looked | Fault> {
+  let fault: Fault | undefined;
+  for (const text of texts) {
+    try {
+      const review = await context.kube.review(text, context.call(10_000));
+      return { review, health: await context.kube.probe(review.kubeconfig, context.call(10_000)) };
+    } catch (thrown) {
+      const met = asFault(thrown);
+      if (met.kind === 'internal') throw met;
+      fault ??= met;
+      if (met.kind !== 'bad-input') return met;
+    }
+  }
+  return fault ?? new Fault('bad-input', 'There is no kubeconfig.', { field: 'kubeconfig' });
+}
+
+function kubeconfigTexts(values: Record<string, string>): string[] {
+  const given = parts.map((key) => values[key] ?? '').filter((text) => text.trim() !== '');
+  if (given.length < 2) return given;
+  return [given.join(''), given.join('\n')];
+}
+
+/** The cluster with what the look at it has told. */
+function withLook(cluster: Cluster, { review, health }: Looked, engine: Engine): Cluster {
+  const spec: Record<string, unknown> = { server: review.server };
+  if (review.authority) spec.authority = review.authority;
+  if (health.nodes.length > 0) spec.nodes = health.nodes.length;
+  const { notes: _notes, failure: _failure, ...rest } = cluster;
+  const next: Cluster = { ...rest, spec, summary: engine.describe(spec), endpoint: review.server };
+  if (health.nodes.length > 0) next.nodes = health.nodes.length;
+  if (health.version) next.version = health.version;
+  if (review.expiresAt !== undefined) {
+    next.notes = [
+      `Its ${review.by} ends on ${new Date(review.expiresAt).toISOString().slice(0, 10)}; give a new kubeconfig before with cluster import ${cluster.name} replace=yes.`,
+    ];
+  }
+  return next;
+}
+
+function sealed(context: Context, cluster: Cluster, kubeconfig: string): Change {
+  const ref = kubeconfigSecret(cluster.org, cluster.id);
+  return {
+    op: 'put',
+    ref,
+    record: { v: 1, id: ref.id, org: ref.org, sealed: context.sealer.seal(ref, kubeconfig) },
+  };
+}
+
+/** A provisioner that is being removed loses its name first: whoever still imports there is refused by this check. */
+async function heldName(context: Context, provisioner: Provisioner): Promise<Change> {
+  const ref = { kind: 'name', org: provisioner.org, id: `provisioner.${provisioner.name}` } as const;
+  const held = await context.store.get(ref);
+  if (held?.record.holder !== provisioner.id) throw movedFault(`Provisioner ${provisioner.name}`);
+  return { op: 'check', ref, if: held.revision };
+}
+
+/** The provisioner that an admin's first import makes along with it. */
+async function firstProvisioner(context: Context, engine: Engine): Promise<{ record: Provisioner; changes: Change[] }> {
+  const { caller, now, newId } = context;
+  const org = caller.org;
+  const ref = { kind: 'name', org, id: `provisioner.${firstHome}` } as const;
+  if (await context.store.get(ref)) {
+    throw new Fault(
+      'conflict',
+      `There is a provisioner named ${firstHome} already, which is not for existing clusters.`,
+      {
+        next: `Add one under another name with provisioner add engine=${engineName}.`,
+      },
+    );
+  }
+  const id = newId(10);
+  const params = engine.provisioner.parse({});
+  const client = await context.engines.client(engine.name, `check.${id}`, '1', () => params);
+  const checked = await client.check(context.call(5_000)).finally(() => client.close());
+  const record: Provisioner = {
+    v: 1,
+    id,
+    org,
+    name: firstHome,
+    engine: engine.name,
+    params,
+    secretFields: [],
+    paramsVersion: newId(8),
+    state: checked.state,
+    message: checked.message,
+    facts: checked.facts,
+    checkedAt: now,
+    createdBy: caller.person,
+    createdAt: now,
+  };
+  return {
+    record,
+    changes: [
+      { op: 'put', ref: { kind: 'provisioner', org, id }, record, if: 0 },
+      { op: 'put', ref, record: { v: 1, id: ref.id, org, holder: id }, if: 0 },
+    ],
+  };
+}
+
+function mayOperate(home: Home): boolean {
+  return home.is === 'there' && home.stored.record.params.mode === 'operate';
+}
+
+function modeRefusal(home: Home): string {
+  const name = home.is === 'there' ? home.stored.record.name : firstHome;
+  return `Provisioner ${name} allows read-only alone. An admin allows more with provisioner edit ${name}.`;
+}
+
+/** Clusters here that are the same one by address and authority. */
+function sameClusters(context: Context, cluster: Cluster): Cluster[] {
+  const authority = (each: Cluster) => (each.origin === 'imported' ? (each.spec.authority ?? '') : undefined);
+  return context.cache.query('cluster', cluster.org, {
+    where: (each) =>
+      each.id !== cluster.id &&
+      each.endpoint?.replace(/\/+$/, '') === cluster.endpoint &&
+      // What KQueen made keeps no authority to compare; its address alone is as good.
+      (authority(each) === undefined || authority(each) === authority(cluster)),
+    limit: 5,
+  }).items;
+}
+
+function twinNotes(twins: Cluster[]): string[] {
+  return twins.map(({ name, origin, ownerName }) =>
+    origin === 'imported'
+      ? `It is imported already, as ${name} of ${ownerName}: both show the same cluster.`
+      : `KQueen has it already, as ${name} of ${ownerName}, and knows more of it there: detach this one.`,
+  );
+}
+
+async function takenProblem(context: Context, name: string, holder: string): Promise<Problem> {
+  const cluster = await context.store.get({ kind: 'cluster', org: context.caller.org, id: holder });
+  const own = cluster?.record.origin === 'imported';
+  const next = own
+    ? ` It was imported; to give it a new kubeconfig write cluster import ${name} replace=yes.`
+    : ' Choose another name.';
+  return { field: 'name', message: `The name ${name} is taken.${next}` };
+}
+
+function problemOf(fault: Fault): Problem {
+  return { field: 'kubeconfig', message: `${fault.message}${fault.next ? ` ${fault.next}` : ''}` };
+}
+
+function sentence(health: Health, { version, endpoint }: Cluster): string {
+  const nodes = health.nodes > 0 ? `${count(health.nodes, 'node')}, ` : '';
+  return `${nodes}${version ? `Kubernetes ${version}` : 'Kubernetes'} at ${endpoint}, ${health.verdict.toLowerCase()}.`;
+}
+
+function resultCard(
+  title: string,
+  says: string,
+  cluster: Cluster,
+  health: Health,
+  review: KubeReview,
+  warnings: string[],
+): Card {
+  const notes = [...warnings, ...reviewNotes(cluster, review)];
+  const may = review.everything === null ? 'It does not say' : review.everything ? 'Everything' : 'Not everything';
+  const shown: Part[] = [
+    { part: 'text', text: says },
+    {
+      part: 'facts',
+      facts: [
+        { label: 'API server', value: review.server },
+        ...(cluster.version ? [{ label: 'Kubernetes', value: cluster.version }] : []),
+        { label: 'Signs in with', value: `${review.by}${review.user ? `, as ${review.user}` : ''}` },
+        { label: 'It may there', value: may },
+        { label: 'KQueen may', value: cluster.readOnly ? 'Look at it, and nothing else' : 'Look at it and operate it' },
+        { label: 'Owner', value: cluster.ownerName },
+        ...healthFacts(health),
+      ],
+    },
+    ...notes.map((text): Part => ({ part: 'note', text })),
+    ...(cluster.notes ?? []).map((text): Part => ({ part: 'note', text })),
+  ];
+  return {
+    title,
+    tone: notes.length > 0 || health.verdict !== 'Healthy' ? 'warn' : 'good',
+    text: says,
+    parts: shown,
+    buttons: [
+      ...clusterButtons(cluster).filter(({ label }) => label === 'Check' || label === 'Show'),
+      { label: 'Detach', command: formatLine('cluster detach', ['cluster'], { cluster: cluster.name }) },
+    ],
+  };
+}
+
+function reviewNotes(cluster: Cluster, review: KubeReview): string[] {
+  const notes: string[] = [];
+  if (review.everything && cluster.readOnly) {
+    notes.push(
+      'This credential may do everything in the cluster, and KQueen only looks. One that may only read is enough and does less harm in wrong hands; give it with replace=yes.',
+    );
+  }
+  if (review.looks === false) {
+    notes.push('This credential may not list nodes and pods, so KQueen sees little of its health.');
+  }
+  return notes;
+}
+
+/** The fields of the kubeconfig: as many as the chat's field length needs. */
+function kubeconfigFields(context: Context, all: Field[]): Field[] {
+  const split = context.place.chat === 'slack';
+  return all
+    .filter(({ key }) => key === 'kubeconfig' || (split && parts.some((each) => each === key)))
+    .map((each) => (each.key === 'kubeconfig' ? { ...each, required: true } : each));
+}
+
+function importForm(context: Context, given: Record<string, string>, home: Home): Form {
+  const all = fieldsOf(args, given);
+  const pick = (key: string) => all.filter((each) => each.key === key);
+  const choice = pick('provisioner').map((each) => ({
+    ...each,
+    required: true,
+    choices: home.is === 'open' ? home.all.map(({ name }) => ({ value: name, label: name })) : [],
+  }));
+  const fields = [
+    ...pick('name'),
+    ...(home.is === 'open' ? choice : []),
+    ...pick('purpose'),
+    ...pick('labels'),
+    ...(mayOperate(home) ? pick('mode').map((each) => ({ ...each, value: given.mode ?? 'read-only' })) : []),
+    ...kubeconfigFields(context, all),
+  ];
+  const where = home.is === 'there' ? [['provisioner', home.stored.record.name] as const] : [];
+  return {
+    title: 'Import a cluster',
+    command: formatLine('cluster import', [], Object.fromEntries(where)),
+    submit: 'Look at it and import',
+    intro: introOf(home),
+    fields,
+    private: true,
+  };
+}
+
+function introOf(home: Home): string {
+  const first =
+    home.is === 'new' ? ` A provisioner named ${firstHome} is made with it, for clusters that exist already.` : '';
+  return `KQueen signs in with the kubeconfig and looks at the cluster before it is kept; nothing is changed there. The kubeconfig is kept sealed and never shown again.${first}`;
+}
+
+function replaceForm(context: Context, cluster: Cluster, given: Record<string, string>, home: Home): Form {
+  const all = fieldsOf(args, given);
+  const mode = given.mode ?? (cluster.readOnly === false ? 'operate' : 'read-only');
+  return {
+    title: `New kubeconfig: ${cluster.name}`.slice(0, 60),
+    command: formatLine('cluster import', ['name'], { name: cluster.name, replace: 'yes' }),
+    submit: 'Look at it and save',
+    intro: `KQueen signs in at ${String(cluster.spec.server)} with it before it takes the place of the old one.`,
+    fields: [
+      ...(mayOperate(home) ? all.filter(({ key }) => key === 'mode').map((each) => ({ ...each, value: mode })) : []),
+      ...kubeconfigFields(context, all),
+    ],
+    private: true,
+  };
+}
+
+function refused(form: Form, problems: Problem[]): Answer {
+  const fields = form.fields.map((each) => {
+    const problem = problems.find(({ field: key }) => key === each.key);
+    return problem ? { ...each, problem: problem.message } : each;
+  });
+  return { audience: 'caller', form: { ...form, fields }, problems };
+}
