@@ -3,8 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandsPage } from './docs/commands.ts';
 import { configurationPage } from './docs/configuration.ts';
+import { enginesPage } from './docs/engines.ts';
 
-const pages = [commandsPage, configurationPage];
+const pages = [commandsPage, configurationPage, enginesPage];
 const root = join(import.meta.dirname, '..');
 const isCheck = process.argv.includes('--check');
 

@@ -1,30 +1,34 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
 /** PEM texts of a server certificate for 127.0.0.1 and localhost and its key; it signs itself, so `ca` equals `cert`. */
 export type TestCertificate = { ca: string; cert: string; key: string };
 
 /**
  * Makes a throw-away certificate that is valid for an hour around now: X.509 v3 (RFC 5280) on P-256, written in DER by hand,
- * so that the tests' proxies do not lean on the library that the sandbox provider makes its certificates with.
+ * so that the tests' proxies do not lean on the library that the sandbox provider makes its certificates with. With a name it is for that host
+ * and for no other.
  */
-export function makeTestCertificate(): TestCertificate {
+export function makeTestCertificate(name?: string): TestCertificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const signature = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02)); // ecdsa-with-SHA256
-  const name = sequence(der(0x31, sequence(oid(0x55, 0x04, 0x03), der(0x0c, 'kqueen test proxy')))); // commonName
+  // No two have the same name: in one bundle the wrong one would be taken for the issuer.
+  const commonName = `kqueen test proxy ${randomBytes(8).toString('hex')}`;
+  const subject = sequence(der(0x31, sequence(oid(0x55, 0x04, 0x03), der(0x0c, commonName))));
   const minutesFromNow = (minutes: number) => der(0x17, utcTime(new Date(Date.now() + minutes * 60_000)));
   const extension = (id: number, value: Buffer) => sequence(oid(0x55, 0x1d, id), der(0x04, value));
+  const here = sequence(der(0x87, Buffer.from([127, 0, 0, 1])), der(0x82, 'localhost'));
   const extensions = sequence(
     extension(0x13, sequence(der(0x01, Buffer.from([0xff])))), // basicConstraints: an authority
-    extension(0x11, sequence(der(0x87, Buffer.from([127, 0, 0, 1])), der(0x82, 'localhost'))), // subjectAltName
+    extension(0x11, name ? sequence(der(0x82, name)) : here), // subjectAltName
     extension(0x25, sequence(oid(0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01))), // extKeyUsage: serverAuth
   );
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))), // version 3
     der(0x02, Buffer.from([1])),
     signature,
-    name,
+    subject,
     sequence(minutesFromNow(-30), minutesFromNow(30)),
-    name,
+    subject,
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, extensions),
   );

@@ -180,11 +180,12 @@ function makeCounter(hooks: RequestHooks) {
 
 /**
  * An HTTP/1.1 proxy that ends TLS with a certificate of its own (`ca` of the result) and forwards to `target`,
- * `https://…` (trusting `targetCa`, PEM) or `http://…`. `tls: false` makes the client's side plain HTTP.
+ * `https://…` (trusting `targetCa`, PEM) or `http://…`. `tls: false` makes the client's side plain HTTP; `host` makes the certificate one for that
+ * host name alone.
  */
 export async function startHttpProxy(
   target: string,
-  options: RequestHooks & { targetCa?: string; tls?: boolean } = {},
+  options: RequestHooks & { targetCa?: string; tls?: boolean; host?: string } = {},
 ): Promise<CountingProxy> {
   const counter = makeCounter(options);
   const to = new URL(target);
@@ -224,7 +225,7 @@ export async function startHttpProxy(
     request.pipe(onward);
   }
 
-  const certificate = options.tls === false ? null : makeTestCertificate();
+  const certificate = options.tls === false ? null : makeTestCertificate(options.host);
   const listener: http.RequestListener = (request, response) => {
     handle(request, response).catch(() => reset(request));
   };

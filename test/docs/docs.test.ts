@@ -2,9 +2,11 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commandsPage } from '../../scripts/docs/commands.ts';
+import { enginesPage } from '../../scripts/docs/engines.ts';
 import { options } from '../../src/config-options.ts';
 import { registry } from '../../src/core/commands/index.ts';
 import { cachedKinds, kinds } from '../../src/core/records.ts';
+import { all as engines } from '../../src/engines/index.ts';
 import { anchors, codeSpans, links, type Page, pages, root } from './markdown.ts';
 
 const all = pages();
@@ -27,6 +29,16 @@ describe('the list of commands', () => {
       for (const alias of aliases) expect(text).toContain(`\`${alias}\``);
     }
     expect(text).not.toMatch(/^\| `plan`/m);
+  });
+});
+
+describe('the page of engines', () => {
+  it('shows what the runs of the engines have shown; npm run docs writes it', () => {
+    expect(page(enginesPage.file).text).toBe(enginesPage.render());
+  });
+
+  it('has a table of calls and faults for every engine', () => {
+    for (const { name } of engines) expect(page(enginesPage.file).text).toContain(`### ${name}: calls and faults`);
   });
 });
 

@@ -4,6 +4,9 @@ import { eventually } from '../servers.ts';
 import { callFor, faultOf } from './calls.ts';
 import type { Suite } from './harness.ts';
 
+/** Capabilities whose lack has to be explained, because people ask for them. */
+const peopleAskFor = ['create', 'delete', 'scale', 'upgrade', 'autoscale', 'power', 'list', 'adopt', 'log'] as const;
+
 /** What an engine says of itself: choices, checks, prices, schemas; and that it leaves nothing open. */
 export function declaredRules(suite: Suite): void {
   const { rule } = suite;
@@ -41,6 +44,57 @@ export function declaredRules(suite: Suite): void {
     for (const each of [bad, unreachable]) {
       expect(each.message).toBeTruthy();
       expect(each.next).toBeTruthy();
+    }
+  });
+
+  rule('check-place', async () => {
+    const { engine, nowhereParams, badParams } = suite.harness;
+    if (!nowhereParams) throw new Error('the harness has no nowhereParams; give a reason in skip');
+    const refused = await engine.connect(badParams);
+    const credentials = await refused.check(callFor());
+    await refused.close();
+    const nowhere = await engine.connect(nowhereParams);
+    const place = await nowhere.check(callFor());
+    expect(place.state).toBe('Error');
+    expect(place.next).toBeTruthy();
+    expect(place.message).not.toBe(credentials.message);
+    // A cluster is not gone because the place where it should be is not there.
+    for (const each of [
+      () => nowhere.observe(suite.aTarget(), callFor()),
+      () => nowhere.delete(suite.aTarget(), callFor()),
+    ]) {
+      const fault = await faultOf(each());
+      expect(['not-found', 'not-allowed']).toContain(fault.kind);
+      expect(fault).toMatchObject({ whose: 'admin', retryable: false });
+    }
+    await nowhere.close();
+  });
+
+  rule('engine-instead', async () => {
+    const { capabilities, instead, title } = suite.harness.engine;
+    for (const wanted of peopleAskFor) {
+      const words = instead[wanted];
+      if (capabilities[wanted]) expect(words, wanted).toBeUndefined();
+      else expect(words, wanted).toMatch(/^[A-Z].{15,}\.$/s);
+    }
+    const target = suite.aTarget();
+    const missing: [boolean, () => Promise<unknown>][] = [
+      [capabilities.create, () => suite.client.create(target, suite.harness.spec, callFor())],
+      [capabilities.delete, () => suite.client.delete(target, callFor())],
+      [capabilities.adopt, () => suite.client.adopt(target, callFor())],
+      [capabilities.adopt, () => suite.client.release(target, callFor())],
+      [capabilities.list, () => suite.client.list(callFor())],
+      [capabilities.log, () => suite.client.log(target, callFor())],
+      [capabilities.scale, () => suite.client.update(target, { nodes: 2 }, callFor())],
+      [capabilities.upgrade, () => suite.client.update(target, { version: '1.99.0' }, callFor())],
+      [capabilities.autoscale, () => suite.client.update(target, { autoscale: { min: 1, max: 3 } }, callFor())],
+      [capabilities.power, () => suite.client.update(target, { power: 'off' }, callFor())],
+    ];
+    for (const [has, call] of missing) {
+      if (has) continue;
+      const fault = await faultOf(call());
+      expect(fault).toMatchObject({ kind: 'unsupported', retryable: false });
+      expect(fault.message).toContain(title);
     }
   });
 
@@ -85,6 +139,19 @@ export function declaredRules(suite: Suite): void {
     expect(engine.describe(spec)).toContain(String(engine.nodes(spec)));
     expect(engine.describe(spec)).not.toMatch(/undefined|null|\n/);
     expect(engine.nodes(spec)).toBeGreaterThan(0);
+    const pools = engine.pools(spec);
+    expect(pools.length).toBeGreaterThan(0);
+    expect(pools.reduce((sum, pool) => sum + pool.nodes, 0)).toBe(engine.nodes(spec));
+    const kept = JSON.stringify(spec);
+    const { capabilities } = engine;
+    const { nodes, version } = suite.harness.update;
+    if (capabilities.scale) {
+      expect(engine.pools(engine.after(spec, { nodes }))[0]?.nodes).toBe(nodes);
+      expect(() => engine.after(spec, { nodes: -1 })).toThrow(expect.objectContaining({ kind: 'bad-input' }));
+    }
+    if (capabilities.upgrade) expect(engine.describe(engine.after(spec, { version }))).toContain(version);
+    expect(engine.after(spec, {})).toEqual(engine.cluster.parse(spec));
+    expect(JSON.stringify(spec)).toBe(kept);
   });
 
   rule('close-sockets', async () => {

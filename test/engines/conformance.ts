@@ -1,12 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, it } from 'vitest';
-import type { EngineClient } from '../../src/core/ports/engine.ts';
+import type { EngineClient, Target } from '../../src/core/ports/engine.ts';
 import { eventually } from '../servers.ts';
 import { callFor } from './calls.ts';
+import { adoptRules } from './conformance-adopt.ts';
 import { declaredRules } from './conformance-declared.ts';
 import { errorRules } from './conformance-errors.ts';
+import { faultRules } from './conformance-faults.ts';
 import { lifecycleRules } from './conformance-lifecycle.ts';
+import { updateRules } from './conformance-update.ts';
+import { drive, runsOrFails } from './drive.ts';
 import type { Harness, Suite } from './harness.ts';
-import { rules, type Skips } from './rules.ts';
+import { checkMatrix, type Matrix } from './matrix.ts';
+import { faults, rules, type Skips } from './rules.ts';
 
 /** Runs the suite that every engine must pass; `skip` names what this one cannot have, with the reason. */
 export function engineConformance(options: {
@@ -17,10 +22,13 @@ export function engineConformance(options: {
   patienceMs?: number;
 }): void {
   const patienceMs = options.patienceMs ?? 20_000;
+  const skip = options.skip ?? {};
+  const results: Matrix = { rules: {}, faults: {} };
 
   describe(`engine ${options.name}`, () => {
     let harness: Harness | undefined;
     let client: EngineClient | undefined;
+    let shared: Promise<Target> | undefined;
     let counter = 0;
 
     beforeAll(async () => {
@@ -37,6 +45,7 @@ export function engineConformance(options: {
 
     const suite: Suite = {
       patienceMs,
+      skip,
       get harness() {
         if (!harness) throw new Error('the harness is not open');
         return harness;
@@ -49,12 +58,23 @@ export function engineConformance(options: {
         it(
           rules[id],
           async (ctx) => {
-            const reason = options.skip?.[id] ?? (unable?.(suite.harness.engine) || undefined);
+            const reason = skip[id] ?? (unable?.(suite.harness) || undefined);
             if (reason !== undefined) {
               console.warn(`skipped: engine ${options.name}, ${id}: ${reason}`);
+              results.rules[id] = reason;
               ctx.skip(reason);
             }
             await test();
+            results.rules[id] = 'ok';
+          },
+          patienceMs * 3,
+        );
+      },
+      fault(id, test) {
+        it(
+          `meets ${faults[id]} in every call`,
+          async () => {
+            results.faults[id] = await test();
           },
           patienceMs * 3,
         );
@@ -68,27 +88,61 @@ export function engineConformance(options: {
           spec: suite.harness.spec,
         };
       },
+      async begin(target) {
+        const operation = await suite.client.create(target, suite.harness.spec, callFor());
+        return { ...target, operation: operation.id };
+      },
       async reach(target, state) {
         return eventually(
           `${target.externalName} is ${state}`,
           async () => {
             const seen = await suite.client.observe(target, callFor());
-            if (seen.state === 'error' && state !== 'error') throw new Error(`failed: ${seen.message}`);
+            if (state !== 'error') runsOrFails(seen);
             return seen.state === state ? seen : null;
           },
           { timeoutMs: patienceMs, everyMs: 50 },
         );
       },
       async running() {
-        const target = suite.aTarget();
-        await suite.client.create(target, suite.harness.spec, callFor());
-        await suite.reach(target, 'running');
-        return target;
+        if (suite.harness.existing) return suite.harness.existing();
+        const begun = await suite.begin(suite.aTarget());
+        const seen = await suite.reach(begun, 'running');
+        return seen.externalId ? { ...begun, externalId: seen.externalId } : begun;
       },
+      shared() {
+        shared ??= suite.running();
+        return shared;
+      },
+      async foreign() {
+        const target = suite.aTarget();
+        await suite.harness.makeForeign(target.externalName);
+        return eventually(
+          'the foreign cluster runs',
+          async () => {
+            const listed = (await suite.client.list(callFor())).find((each) =>
+              each.externalName.includes(target.externalName),
+            );
+            if (listed?.state !== 'running') return null;
+            const { externalName, externalId, spec } = listed;
+            return { ...target, externalName, spec: spec ?? {}, ...(externalId ? { externalId } : {}) };
+          },
+          { timeoutMs: patienceMs, everyMs: 50 },
+        );
+      },
+      drive: (target, update) => drive(suite.client, target, update, patienceMs),
     };
 
     lifecycleRules(suite);
+    updateRules(suite);
+    adoptRules(suite);
     errorRules(suite);
     declaredRules(suite);
+    faultRules(suite);
+
+    it('is what the matrix of engines says of it', (ctx) => {
+      const problem = checkMatrix(options.name, results);
+      if (problem === 'incomplete') ctx.skip('not every rule and every fault was run and passed');
+      if (problem !== null) throw new Error(problem);
+    });
   });
 }

@@ -1,5 +1,5 @@
-import type { Engine, EngineClient, Observation, Target } from '../../src/core/ports/engine.ts';
-import type { Rule } from './rules.ts';
+import type { ClusterUpdate, Engine, EngineClient, Observation, Target } from '../../src/core/ports/engine.ts';
+import type { FaultName, OperationName, Rule, Skips } from './rules.ts';
 
 /** Faults that the provider, or something before it, shows on demand. All of them end with `clear`. */
 interface Faults {
@@ -116,14 +116,25 @@ export interface Harness {
 export interface Suite {
   readonly harness: Harness;
   readonly client: EngineClient;
+  readonly skip: Skips;
   /** How long a create or delete may take at the provider of the test, in milliseconds. */
   readonly patienceMs: number;
   /** Declares the test of a rule; `unable` says why this engine cannot have it, or false. */
-  rule(id: Rule, test: () => Promise<void>, unable?: (engine: Engine) => string | false): void;
+  rule(id: Rule, test: () => Promise<void>, unable?: (harness: Harness) => string | false): void;
+  /** Declares the test of a fault. The test gives for each call `ok`, or the reason why the two do not meet. */
+  fault(id: FaultName, test: () => Promise<Record<OperationName, string>>): void;
   /** A cluster that was never asked for. */
   aTarget(): Target;
+  /** Asks for the cluster and gives the target with its operation, as a job keeps it. */
+  begin(target: Target): Promise<Target>;
   /** Waits until the cluster is seen in this state. */
   reach(target: Target, state: Observation['state']): Promise<Observation>;
-  /** Makes a cluster and waits until it runs. */
+  /** A cluster of one's own that runs. */
   running(): Promise<Target>;
+  /** A cluster that runs and that all tests share: to look at, never to change. */
+  shared(): Promise<Target>;
+  /** A cluster that somebody else made and that runs, as the list gives it to whoever adopts it. */
+  foreign(): Promise<Target>;
+  /** Asks for the change as a job does, step by step until there is nothing left to do. Gives how many steps it took. */
+  drive(target: Target, update: ClusterUpdate): Promise<number>;
 }

@@ -17,6 +17,7 @@ import {
   stateOf,
   upgradesOf,
 } from './seen.ts';
+import { checkUpdate } from './update.ts';
 import {
   AccountAnswer,
   BegunAnswer,
@@ -81,6 +82,7 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
     },
 
     async update(target, update, call) {
+      checkUpdate(update);
       const found = await findOwn(target, call);
       if (!found) throw gone(target);
       const body: Record<string, unknown> = {};

@@ -1,12 +1,13 @@
 import type { Engine } from '../../core/ports/engine.ts';
 import { readSpec } from '../fields.ts';
 import { sandboxPrice } from './price.ts';
-import { SandboxCluster, SandboxProvisioner } from './schema.ts';
+import { poolName, SandboxCluster, SandboxProvisioner, sandboxTitle } from './schema.ts';
+import { checkUpdate } from './update.ts';
 
 /** Clusters of the sandbox provider that ships with KQueen: a real API and imaginary machines. */
 export const sandbox: Engine = {
   name: 'sandbox',
-  title: 'KQueen sandbox',
+  title: sandboxTitle,
   notice: 'Sandbox: no real machines, no real cost.',
   docs: 'docs/providers/sandbox.md',
   capabilities: {
@@ -36,9 +37,10 @@ export const sandbox: Engine = {
     return nodesOf(spec);
   },
   pools(spec) {
-    return [{ name: 'default', nodes: nodesOf(spec), size: String(spec.size), bounds: { min: 1, max: 20 } }];
+    return [{ name: poolName, nodes: nodesOf(spec), size: String(spec.size), bounds: { min: 1, max: 20 } }];
   },
   after(spec, update) {
+    checkUpdate(update);
     const next: Record<string, unknown> = { ...spec };
     if (update.nodes !== undefined) next.nodes = update.nodes;
     if (update.version !== undefined) next.version = update.version;

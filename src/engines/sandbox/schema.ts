@@ -2,6 +2,11 @@ import { z } from 'zod';
 import { field } from '../../core/schema.ts';
 import { caBundleField } from '../fields.ts';
 
+export const sandboxTitle = 'KQueen sandbox';
+
+/** The one node pool that a sandbox cluster has. */
+export const poolName = 'default';
+
 /** Where the provider is and how to sign in there. */
 export const SandboxProvisioner = z.object({
   url: field(

@@ -9,6 +9,7 @@ import type {
 } from '../../core/ports/engine.ts';
 import type { Http } from '../http.ts';
 import { oneLine, scrub } from '../scrub.ts';
+import { poolName } from './schema.ts';
 import { type CatalogAnswer, type ClusterAnswer, EventsAnswer, OperationAnswer, readAnswer } from './wire.ts';
 
 /** Labels on everything this engine makes. */
@@ -159,6 +160,6 @@ export function externalOf(found: ClusterAnswer): ExternalCluster {
 
 function poolsOf(found: ClusterAnswer): NodePool[] {
   return [
-    { name: 'default', nodes: found.nodes, size: found.size, version: found.version, bounds: { min: 1, max: 20 } },
+    { name: poolName, nodes: found.nodes, size: found.size, version: found.version, bounds: { min: 1, max: 20 } },
   ];
 }

@@ -1,0 +1,165 @@
+import { expect } from 'vitest';
+import type { ClusterUpdate } from '../../src/core/ports/engine.ts';
+import { callFor, faultOf } from './calls.ts';
+import { over } from './drive.ts';
+import type { Harness, Suite } from './harness.ts';
+
+const changesNone = ({ engine: { capabilities } }: Harness) =>
+  !capabilities.scale && !capabilities.upgrade && 'it changes no running cluster';
+const scalesNone = ({ engine }: Harness) => !engine.capabilities.scale && 'it cannot scale';
+const upgradesNone = ({ engine }: Harness) => !engine.capabilities.upgrade && 'it cannot upgrade';
+
+/** What a running cluster of the harness can be changed to. */
+function changeOf({ engine: { capabilities }, update }: Harness): ClusterUpdate {
+  return capabilities.scale ? { nodes: update.nodes } : { version: update.version };
+}
+
+/** Changes of a running cluster, one at a time and step by step. */
+export function updateRules(suite: Suite): void {
+  const { rule } = suite;
+
+  rule(
+    'update-nodes',
+    async () => {
+      const target = await suite.running();
+      const { nodes } = suite.harness.update;
+      await suite.harness.faults.stall();
+      const operation = await suite.client.update(target, { nodes }, callFor());
+      expect(operation?.id).toBeTruthy();
+      const changing = { ...target, operation: operation?.id ?? '' };
+      expect(await suite.client.observe(changing, callFor())).toMatchObject({ state: 'updating', outcome: 'running' });
+      // What is not there yet comes later, so whoever repeats is told to wait.
+      expect(await faultOf(suite.client.update(target, { nodes }, callFor()))).toMatchObject({
+        kind: 'conflict',
+        retryable: true,
+      });
+      await suite.harness.faults.clear();
+      expect(await over(suite.client, changing, suite.patienceMs)).toMatchObject({ outcome: 'done' });
+      await suite.drive(target, { nodes });
+      const seen = await suite.client.observe(target, callFor());
+      expect(seen).toMatchObject({ state: 'running', nodes });
+      if (seen.pools) expect(seen.pools.reduce((sum, pool) => sum + pool.nodes, 0)).toBe(nodes);
+      // Fewer again, without a stop on the way.
+      const before = suite.harness.engine.nodes(suite.harness.spec);
+      expect(await suite.drive(target, { nodes: before })).toBeGreaterThan(0);
+      expect(await suite.client.observe(target, callFor())).toMatchObject({ state: 'running', nodes: before });
+    },
+    scalesNone,
+  );
+
+  rule(
+    'update-version',
+    async () => {
+      const target = await suite.running();
+      const { version } = suite.harness.update;
+      expect((await suite.client.observe(target, callFor())).version).not.toBe(version);
+      expect(await suite.drive(target, { version })).toBeGreaterThan(0);
+      const seen = await suite.client.observe(target, callFor());
+      expect(seen).toMatchObject({ state: 'running', version });
+      for (const pool of seen.pools ?? []) expect(pool.version ?? version, pool.name).toBe(version);
+    },
+    upgradesNone,
+  );
+
+  rule(
+    'update-null',
+    async () => {
+      const target = await suite.shared();
+      const { capabilities } = suite.harness.engine;
+      const seen = await suite.client.observe(target, callFor());
+      const before = await suite.harness.writes();
+      if (capabilities.scale && seen.nodes !== undefined) {
+        expect(await suite.client.update(target, { nodes: seen.nodes }, callFor())).toBeNull();
+      }
+      if (capabilities.upgrade && seen.version !== undefined) {
+        expect(await suite.client.update(target, { version: seen.version }, callFor())).toBeNull();
+      }
+      expect(await suite.harness.writes()).toBe(before);
+    },
+    changesNone,
+  );
+
+  rule(
+    'update-pool',
+    async () => {
+      const target = await suite.shared();
+      const before = await suite.harness.writes();
+      const { nodes } = suite.harness.update;
+      const fault = await faultOf(suite.client.update(target, { pool: 'no-such-pool', nodes }, callFor()));
+      expect(['bad-input', 'not-found']).toContain(fault.kind);
+      expect(fault.retryable).toBe(false);
+      expect(fault.message).toContain('no-such-pool');
+      expect(await suite.harness.writes()).toBe(before);
+    },
+    scalesNone,
+  );
+
+  rule(
+    'update-autoscale',
+    async () => {
+      const target = await suite.running();
+      const nodes = suite.harness.engine.nodes(suite.harness.spec);
+      const autoscale = { min: Math.max(1, nodes - 1), max: nodes + 1 };
+      expect(await suite.drive(target, { autoscale })).toBeGreaterThan(0);
+      expect((await suite.client.observe(target, callFor())).pools?.[0]).toMatchObject({ autoscale });
+      expect(await suite.client.update(target, { autoscale }, callFor())).toBeNull();
+      expect(await suite.drive(target, { autoscale: null })).toBeGreaterThan(0);
+      expect((await suite.client.observe(target, callFor())).pools?.[0]?.autoscale).toBeUndefined();
+    },
+    ({ engine }) => !engine.capabilities.autoscale && 'it sets no autoscaler',
+  );
+
+  rule(
+    'update-power',
+    async () => {
+      const target = await suite.running();
+      expect(await suite.drive(target, { power: 'off' })).toBeGreaterThan(0);
+      expect((await suite.client.observe(target, callFor())).state).toBe('stopped');
+      expect(await suite.client.update(target, { power: 'off' }, callFor())).toBeNull();
+      expect(await suite.drive(target, { power: 'on' })).toBeGreaterThan(0);
+      expect((await suite.client.observe(target, callFor())).state).toBe('running');
+    },
+    ({ engine }) => !engine.capabilities.power && 'it cannot stop a cluster',
+  );
+
+  rule(
+    'update-failed',
+    async () => {
+      const target = await suite.running();
+      const { failUpdates } = suite.harness.faults;
+      if (!failUpdates) throw new Error('the harness has no failUpdates; give a reason in skip');
+      await failUpdates('The disks of this zone are full.');
+      const operation = await suite.client.update(target, changeOf(suite.harness), callFor());
+      expect(operation?.id).toBeTruthy();
+      const seen = await over(suite.client, { ...target, operation: operation?.id ?? '' }, suite.patienceMs);
+      expect(seen).toMatchObject({ outcome: 'failed', mine: true });
+      expect(seen.state).not.toBe('absent');
+      expect(seen.message).toContain('The disks of this zone are full.');
+      expect(seen.message).not.toContain('\n');
+    },
+    changesNone,
+  );
+
+  rule(
+    'update-absent',
+    async () => {
+      const fault = await faultOf(suite.client.update(suite.aTarget(), changeOf(suite.harness), callFor()));
+      expect(fault.kind).toBe('not-found');
+    },
+    changesNone,
+  );
+
+  rule(
+    'upgrades-newer',
+    async () => {
+      const target = await suite.shared();
+      const { version = '' } = await suite.client.observe(target, callFor());
+      const offered = (await suite.client.upgrades(target, callFor())).map(({ value }) => value);
+      expect(offered).toContain(suite.harness.update.version);
+      expect(new Set(offered).size).toBe(offered.length);
+      for (const each of offered) expect(each.localeCompare(version, 'en', { numeric: true }), each).toBe(1);
+      expect((await faultOf(suite.client.upgrades(suite.aTarget(), callFor()))).kind).toBe('not-found');
+    },
+    upgradesNone,
+  );
+}
