@@ -3,7 +3,14 @@
  * or have the world move between two lines. Everything that a real provider can be made to do is tested with the sandbox.
  */
 import { z } from 'zod';
-import type { Engine, EngineClient, Observation, Target } from '../../src/core/ports/engine.ts';
+import type {
+  ClusterUpdate,
+  Engine,
+  EngineClient,
+  Observation,
+  Operation,
+  Target,
+} from '../../src/core/ports/engine.ts';
 import type { ClusterHealth, Kube } from '../../src/core/ports/kube.ts';
 import { probed } from './samples.ts';
 
@@ -20,7 +27,11 @@ export interface Paper {
   /** Parameters of the last connection. */
   params: Record<string, unknown> | undefined;
   /** Run at the start of the call of that name; what they throw, the call throws; a promise is waited for. */
-  before: Partial<Record<'connect' | 'observe' | 'create' | 'delete' | 'kubeconfig' | 'check', Hook>>;
+  before: Partial<
+    Record<'connect' | 'observe' | 'create' | 'delete' | 'kubeconfig' | 'check' | 'adopt' | 'release', Hook>
+  >;
+  /** Answers for update. */
+  update: (target: Target, update: ClusterUpdate) => Operation | null;
   /** Run after the call has had its effect. */
   after: Partial<Record<'create' | 'delete', Hook>>;
 }
@@ -37,8 +48,13 @@ export function paperProvider(name = 'paper'): Paper {
     calls: [],
     params: undefined,
     before: {},
+    update: () => null,
     after: {},
   };
+  function mark({ externalName }: Target, mine: boolean): void {
+    const there = paper.clusters.get(externalName);
+    if (there) paper.clusters.set(externalName, { ...there, mine });
+  }
   const client: EngineClient = {
     async observe(target) {
       paper.calls.push('observe');
@@ -52,8 +68,9 @@ export function paperProvider(name = 'paper'): Paper {
       await paper.after.create?.(target);
       return { id: 'op-create' };
     },
-    async update() {
-      throw new Error('not asked for in these tests');
+    async update(target, update) {
+      paper.calls.push('update');
+      return paper.update(target, update);
     },
     async delete(target) {
       paper.calls.push('delete');
@@ -70,8 +87,18 @@ export function paperProvider(name = 'paper'): Paper {
     async list() {
       return [];
     },
-    adopt: async () => null,
-    release: async () => null,
+    async adopt(target) {
+      paper.calls.push('adopt');
+      await paper.before.adopt?.(target);
+      mark(target, true);
+      return null;
+    },
+    async release(target) {
+      paper.calls.push('release');
+      await paper.before.release?.(target);
+      mark(target, false);
+      return null;
+    },
     signIn: async () => null,
     upgrades: async () => [],
     log: async () => null,
@@ -106,10 +133,10 @@ export function paperProvider(name = 'paper'): Paper {
     provisioner: z.object({ token: z.string() }),
     cluster: z.object({ nodes: z.number() }),
     price: () => null,
-    describe: () => 'on paper',
-    nodes: () => 3,
-    pools: () => [{ name: 'default', nodes: 3 }],
-    after: (spec) => spec,
+    describe: ({ nodes }) => `${String(nodes)} on paper`,
+    nodes: ({ nodes }) => Number(nodes),
+    pools: ({ nodes }) => [{ name: 'default', nodes: Number(nodes) }],
+    after: (spec, { nodes }) => (nodes === undefined ? spec : { ...spec, nodes }),
     async connect(params) {
       paper.calls.push('connect');
       paper.params = params;

@@ -217,6 +217,155 @@ describe('a deletion', () => {
   });
 });
 
+describe('a change of a running cluster', () => {
+  const running = { state: 'running' as const, mine: true, version: '1.34.1', nodes: 3 };
+  const ready = { phase: 'Ready' as const, spec: { nodes: 3 }, kubeconfig: true };
+  const scale = { kind: 'cluster.scale' as const, update: { nodes: 5 } };
+  const five = () => ({
+    ...probed(),
+    nodes: Array.from({ length: 5 }, (_, index) => ({
+      ...{ name: `n${index}`, ready: true, version: 'v1.34.1', problems: [] },
+      ...{ capacity: noResources, allocatable: noResources, requests: noResources },
+    })),
+  });
+  const noResources = { cpu: 0, memory: 0, pods: 0 };
+
+  it('asks for step after step until the engine has no more, then looks at the cluster', async () => {
+    const bench = await openBench({ kube: paperKube(five) });
+    await putJob(bench.store, scale, ready);
+    bench.paper.clusters.set('dev-1-abc', running);
+    const updates: unknown[] = [];
+    bench.paper.update = (target, update) => {
+      updates.push([target.operation, update]);
+      if (updates.length === 3) return null;
+      bench.paper.clusters.set('dev-1-abc', { ...running, nodes: 3 + updates.length });
+      return { id: `op-${updates.length}` };
+    };
+    await bench.tick();
+    expect(await bench.cluster()).toMatchObject({ phase: 'Updating', openJob: 'job1', spec: { nodes: 3 } });
+    const job = await bench.toTheEnd();
+    expect(job).toMatchObject({ state: 'Succeeded', percent: 100 });
+    expect(job).not.toHaveProperty('operation');
+    expect(updates).toEqual([
+      [undefined, { nodes: 5 }],
+      ['op-1', { nodes: 5 }],
+      ['op-2', { nodes: 5 }],
+    ]);
+    const cluster = await bench.cluster();
+    expect(cluster).toMatchObject({ phase: 'Ready', spec: { nodes: 5 }, summary: '5 on paper', nodes: 5 });
+    expect(cluster).not.toHaveProperty('openJob');
+    expect((await bench.store.get({ kind: 'health', org, id: 'c1' }))?.record.nodes).toBe(5);
+    expect((await bench.store.page('audit', org)).items[0]?.record).toMatchObject({
+      action: 'cluster.scale',
+      outcome: 'done',
+    });
+  });
+
+  it('that fails leaves the cluster running, with the reason', async () => {
+    const bench = await openBench();
+    await putJob(bench.store, scale, ready);
+    bench.paper.clusters.set('dev-1-abc', running);
+    bench.paper.update = () => {
+      bench.paper.clusters.set('dev-1-abc', {
+        ...running,
+        outcome: 'failed',
+        message: 'No quota.',
+        detail: 'all of it',
+      });
+      return { id: 'op' };
+    };
+    const job = await bench.toTheEnd();
+    expect(job).toMatchObject({ state: 'Failed', failure: { message: 'No quota.', detail: 'all of it' } });
+    expect(await bench.cluster()).toMatchObject({
+      phase: 'Ready',
+      spec: { nodes: 3 },
+      failure: { message: 'No quota.' },
+    });
+  });
+
+  it('that no engine can work out is never asked for', async () => {
+    const bench = await openBench();
+    bench.paper.engine.after = () => {
+      throw new Fault('bad-input', 'At most four.', { field: 'nodes' });
+    };
+    await putJob(bench.store, scale, ready);
+    bench.paper.clusters.set('dev-1-abc', running);
+    expect(await bench.toTheEnd()).toMatchObject({ state: 'Failed', note: 'At most four.' });
+    expect(bench.paper.calls).not.toContain('update');
+  });
+
+  it('stores no kubeconfig of an engine whose kubeconfigs expire', async () => {
+    const bench = await openBench({ kube: paperKube(five) });
+    bench.paper.engine.kubeconfigMs = 3_600_000;
+    await putJob(bench.store, scale, { ...ready, kubeconfig: false });
+    bench.paper.clusters.set('dev-1-abc', running);
+    expect((await bench.toTheEnd()).state).toBe('Succeeded');
+    expect(await bench.store.get({ kind: 'secret', org, id: 'kubeconfig.c1' })).toBeUndefined();
+    expect((await bench.cluster())?.kubeconfig).toBe(false);
+  });
+
+  it.each(['expired', 'lost'] as const)('%s: it is not scaled', async (end) => {
+    const bench = await openBench();
+    await putJob(
+      bench.store,
+      { ...scale, ...(end === 'expired' ? { state: 'AwaitingApproval' as const } : {}) },
+      ready,
+    );
+    if (end === 'lost') bench.paper.before.observe = () => Promise.reject(new Fault('not-allowed', 'No.'));
+    expect(await bench.toTheEnd()).toMatchObject({ state: end === 'expired' ? 'Expired' : 'Failed' });
+    const cluster = await bench.cluster();
+    expect(cluster).toMatchObject({ phase: 'Ready', spec: { nodes: 3 } });
+    expect(cluster).not.toHaveProperty('openJob');
+  });
+});
+
+describe('an adoption and its end', () => {
+  const theirs = { state: 'running' as const, mine: false, version: '1.34.1', nodes: 3 };
+
+  it('marks the cluster and takes it in; letting it go takes the mark and the record away', async () => {
+    const bench = await openBench();
+    await putJob(bench.store, { kind: 'cluster.adopt' }, { origin: 'adopted', spec: { nodes: 3 } });
+    bench.paper.clusters.set('dev-1-abc', theirs);
+    expect(await bench.toTheEnd()).toMatchObject({ state: 'Succeeded' });
+    const cluster = await bench.cluster();
+    expect(cluster).toMatchObject({ phase: 'Ready', origin: 'adopted', kubeconfig: true, nodes: 3 });
+    if (!cluster) throw new Error('no cluster');
+    expect(bench.paper.clusters.get('dev-1-abc')?.mine).toBe(true);
+    await mustCommit(bench.store, [
+      { op: 'put', ref: { kind: 'cluster', org, id: 'c1' }, record: { ...cluster, openJob: 'job1' } },
+      {
+        op: 'put',
+        ref: { kind: 'job', org, id: 'job1' },
+        record: sampleJob({ kind: 'cluster.detach', engine: 'paper', tick: 9 }),
+      },
+    ]);
+    expect(await bench.toTheEnd()).toMatchObject({ state: 'Succeeded' });
+    expect(bench.paper.clusters.get('dev-1-abc')).toMatchObject({ state: 'running', mine: false });
+    expect(await bench.cluster()).toBeUndefined();
+    expect(await bench.store.get({ kind: 'secret', org, id: 'kubeconfig.c1' })).toBeUndefined();
+    expect(bench.paper.calls).not.toContain('delete');
+  });
+
+  it('that the provider refuses leaves neither record nor name', async () => {
+    const bench = await openBench();
+    await putJob(bench.store, { kind: 'cluster.adopt' }, { origin: 'adopted' });
+    bench.paper.clusters.set('dev-1-abc', theirs);
+    bench.paper.before.adopt = () => {
+      throw new Fault('conflict', 'It carries the mark of another KQueen.');
+    };
+    expect(await bench.toTheEnd()).toMatchObject({ state: 'Failed', note: 'It carries the mark of another KQueen.' });
+    expect(await bench.cluster()).toBeUndefined();
+    expect(await bench.store.get({ kind: 'name', org, id: 'cluster.dev-1' })).toBeUndefined();
+  });
+
+  it('that nobody approves leaves neither record nor name', async () => {
+    const bench = await openBench();
+    await putJob(bench.store, { kind: 'cluster.adopt', state: 'AwaitingApproval' }, { origin: 'adopted' });
+    expect(await bench.tick()).toMatchObject({ state: 'Expired' });
+    expect(await bench.cluster()).toBeUndefined();
+  });
+});
+
 describe('ticks that are dropped', () => {
   it.each([
     { name: 'an old number', job: { tick: 5 }, tick: 4 },

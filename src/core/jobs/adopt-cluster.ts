@@ -62,11 +62,11 @@ export const adoptCluster: JobKind = {
 
   acted(look, _act, outcome) {
     const { now, job } = look;
+    const intent = { act: 'adopt' as const, at: job.intent?.at ?? now, answered: true };
     if (outcome instanceof Fault) {
       if (outcome.retryable || outcome.outcomeUnknown) return retryLater(look, outcome);
-      return refused(look, outcome);
+      return refused({ ...look, job: { ...job, intent } }, outcome);
     }
-    const intent = { act: 'adopt' as const, at: job.intent?.at ?? now, answered: true };
     const note = 'It is marked at the provider.';
     const begun = logged({ ...job, intent, note }, now, note);
     if (outcome) begun.operation = outcome.id;

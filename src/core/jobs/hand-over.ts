@@ -37,11 +37,9 @@ export function handOver(look: Look, way: HandOver, attempt: number): Decision {
     return { do: 'wait', ms: 2_000, job: logged({ ...checking, percent: 98, note }, now, note), cluster };
   }
   const took = formatDuration(now - (job.startedAt ?? job.requestedAt));
-  const note = nodesReady
-    ? `${way.done} after ${took}.`
-    : available
-      ? `Handed over after ${took}, but not every node is ready.`
-      : `Handed over after ${took}, but its API does not answer KQueen.`;
+  let note = `${way.done} after ${took}.`;
+  if (!available) note = `Handed over after ${took}, but its API does not answer KQueen.`;
+  else if (!nodesReady) note = `Handed over after ${took}, but not every node is ready.`;
   const { failure: _failure, stopped: _stopped, ...fit } = released(cluster);
   const decision: Decision = {
     do: 'end',
