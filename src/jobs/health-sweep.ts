@@ -1,4 +1,4 @@
-import { clientOf, kubeconfigSecret } from '../core/connect.ts';
+import { clientOf, clusterKubeconfig, kubeconfigSecret, refusesCredentials, renewKubeconfig } from '../core/connect.ts';
 import { asFault, Fault } from '../core/errors.ts';
 import { healthDiffers, healthRecord } from '../core/health.ts';
 import { vanishedMessage } from '../core/jobs/kind.ts';
@@ -9,6 +9,7 @@ import type { Log } from '../core/ports/log.ts';
 import type { Cache, Sealer, Store, Stored } from '../core/ports/store.ts';
 import type { Cluster } from '../core/records.ts';
 import { bounded } from './bounded.ts';
+import { createDriftLook } from './drift.ts';
 import { listAll, orgsOf } from './listing.ts';
 import { targetOf } from './look.ts';
 import { type JobMeters, noMeters } from './meters.ts';
@@ -35,8 +36,10 @@ export interface SweepLimits {
   clusterMs: number;
   /** Over how long the first sweep is spread, since each new connection costs a handshake, in milliseconds. */
   spreadMs: number;
-  /** The provider itself is asked about a cluster in every n-th sweep. */
+  /** The providers themselves are asked about their clusters in every n-th sweep: for a list, or where there is none about each. */
   observeEvery: number;
+  /** A cluster that refuses its credentials gets others from its provider at most so often, in milliseconds. */
+  renewMs: number;
   /** An unchanged record is written again when it is this old, so that "last seen" stays true, in milliseconds. */
   refreshMs: number;
 }
@@ -46,6 +49,7 @@ const sweepLimits: SweepLimits = {
   clusterMs: 8_000,
   spreadMs: 10_000,
   observeEvery: 10,
+  renewMs: 600_000,
   refreshMs: 600_000,
 };
 
@@ -64,7 +68,9 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
   const meters = parts.meters ?? noMeters;
   const random = parts.random ?? Math.random;
   const provisioners = openProvisioners(store, clock);
+  const drift = createDriftLook({ ...parts, provisioners });
   const missing = new Set<string>();
+  const renewed = new Map<string, number>();
   let sweeps = 0;
 
   async function sweep(signal: AbortSignal, go: () => boolean = () => true): Promise<void> {
@@ -72,20 +78,28 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
     sweeps += 1;
     for (const org of orgsOf(parts.cache)) {
       const watched = await listAll(parts, 'cluster', org, isWatched);
-      await inParallel(watched, limits.atOnce, async (cluster) => {
-        if (signal.aborted || !go()) return;
-        // All places together open one connection every spreadMs / n, and a few clusters need not wait for it.
-        const wait = first ? Math.min(500, (limits.spreadMs * limits.atOnce) / watched.length) * 2 * random() : 0;
-        if (wait > 0) await clock.sleep(wait, signal);
-        await one(cluster);
+      const due = sweeps % limits.observeEvery === 0;
+      // At the same time: a provider that takes long over its list must not keep the clusters waiting.
+      const [alone] = await Promise.all([
+        due ? drift.look(watched, signal) : new Set<string>(),
+        inParallel(watched, limits.atOnce, async (cluster) => {
+          if (signal.aborted || !go()) return;
+          // All places together open one connection every spreadMs / n, and a few clusters need not wait for it.
+          const wait = first ? Math.min(500, (limits.spreadMs * limits.atOnce) / watched.length) * 2 * random() : 0;
+          if (wait > 0) await clock.sleep(wait, signal);
+          if (cluster.phase === 'Ready' && !cluster.stopped) await guarded(cluster, probe);
+        }),
+      ]);
+      const doubtful = watched.filter(({ id }) => missing.has(id) || alone.has(id));
+      await inParallel(doubtful, limits.atOnce, async (cluster) => {
+        if (!signal.aborted && go()) await guarded(cluster, ask);
       });
     }
   }
 
-  async function one(cluster: Cluster): Promise<void> {
+  async function guarded(cluster: Cluster, look: (cluster: Cluster) => Promise<void>): Promise<void> {
     try {
-      if (cluster.phase === 'Ready') await probe(cluster);
-      if (missing.has(cluster.id) || sweeps % limits.observeEvery === 0) await ask(cluster);
+      await look(cluster);
     } catch (thrown) {
       const fault = asFault(thrown);
       log.warn({ cluster: cluster.id, detail: fault.detail }, `a cluster could not be looked at: ${fault.message}`);
@@ -95,14 +109,13 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
   async function probe(cluster: Cluster): Promise<void> {
     const { org, id } = cluster;
     const begun = clock.now();
-    const ref = kubeconfigSecret(org, id);
-    const secret = await store.get(ref);
-    if (!secret) return;
-    const kubeconfig = parts.sealer.open(ref, secret.record.sealed);
-    const bounds = { ms: limits.clusterMs, who: 'The cluster' };
-    const seen = await bounded(clock, bounds, (call) => kube.probe(kubeconfig, call)).catch((thrown: unknown) =>
-      silent(clock.now(), asFault(thrown)),
-    );
+    const kubeconfig = await kubeconfigOf(cluster);
+    if (kubeconfig === null) return;
+    let seen = await through(kubeconfig);
+    if (refusesCredentials(seen)) {
+      const fresh = await others(cluster, kubeconfig);
+      if (fresh !== null) seen = await through(fresh);
+    }
     const healthRef = { kind: 'health', org, id } as const;
     const before = await store.get(healthRef);
     const after = healthRecord(org, id, seen, before?.record);
@@ -115,6 +128,42 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
       { op: 'check', ref: held.ref, if: held.revision },
       { op: 'put', ref: healthRef, record: after, if: before?.revision ?? 0 },
     ]);
+  }
+
+  /** The kubeconfig to look with; null when none is kept. Throws when its provider, which gives one each time, does not. */
+  async function kubeconfigOf(cluster: Cluster): Promise<string | null> {
+    if (parts.engines.get(cluster.engine)?.kubeconfigMs !== undefined) {
+      return bounded(clock, { ms: limits.clusterMs, who: 'The provider' }, (call) =>
+        clusterKubeconfig(parts, cluster, { now: clock.now(), call }),
+      );
+    }
+    const ref = kubeconfigSecret(cluster.org, cluster.id);
+    const secret = await store.get(ref);
+    return secret ? parts.sealer.open(ref, secret.record.sealed) : null;
+  }
+
+  function through(kubeconfig: string): Promise<ClusterHealth> {
+    const bounds = { ms: limits.clusterMs, who: 'The cluster' };
+    return bounded(clock, bounds, (call) => kube.probe(kubeconfig, call)).catch((thrown: unknown) =>
+      silent(clock.now(), asFault(thrown)),
+    );
+  }
+
+  /** Other credentials for a cluster that refuses those in `refused`; null when its provider gives none, or was asked not long ago. */
+  async function others(cluster: Cluster, refused: string): Promise<string | null> {
+    const now = clock.now();
+    for (const [id, at] of renewed) if (now - at >= limits.renewMs) renewed.delete(id);
+    if (renewed.has(cluster.id)) return null;
+    renewed.set(cluster.id, now);
+    try {
+      return await bounded(clock, { ms: limits.clusterMs, who: 'The provider' }, (call) =>
+        renewKubeconfig(parts, cluster, refused, { now, call }),
+      );
+    } catch (thrown) {
+      const fault = asFault(thrown);
+      log.info({ cluster: cluster.id, detail: fault.detail }, `no other credentials were given: ${fault.message}`);
+      return null;
+    }
   }
 
   /** Asks the provider whether the cluster is still there. */
