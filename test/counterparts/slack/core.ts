@@ -1,6 +1,7 @@
 /** What every part of the loopback Slack shares: the workspace, the tickets, the faults and the record of calls. */
 import { Faults } from './faults.ts';
 import { Rates } from './rates.ts';
+import type { Registration } from './registration.ts';
 import { ResponseUrls, Triggers } from './tickets.ts';
 import type { Call, Clock, Delivery, SlackOptions } from './types.ts';
 import { Views } from './views.ts';
@@ -26,6 +27,10 @@ export class Core {
   readonly deliveries: Delivery[] = [];
   /** `http://127.0.0.1:port`, known once the server listens. */
   origin = '';
+  /** Tokens that were good once, each with the word that calls with it are refused with. */
+  readonly deadTokens = new Map<string, string>();
+  /** The app as Slack knows it, where it is installed by OAuth. */
+  registration: Registration | undefined;
   /** One-time tickets for WebSocket connections. */
   readonly tickets = new Set<string>();
 

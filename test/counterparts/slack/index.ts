@@ -2,8 +2,8 @@
  * The loopback Slack: a program that plays Slack's side for an unmodified Bolt app, over HTTP or Socket Mode, and holds the
  * app to Slack's documented contract. What the app did wrong is in `violations`; a test ends by asserting that it is empty.
  *
- * It does not play: OAuth installation, several workspaces in one instance, files read by people, unfurls, and the automatic
- * retries of events (ask for them with `redeliver`). Listens on 127.0.0.1 only.
+ * Installing by OAuth and several workspaces behind one address are in cloud.ts. It does not play: files read by people, unfurls, and the
+ * automatic retries of events (ask for them with `redeliver`). Listens on 127.0.0.1 only.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

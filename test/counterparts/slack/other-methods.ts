@@ -11,6 +11,7 @@ import { APP_ID, BOT_ID, BOT_USER, type Core } from './core.ts';
 import { flagOf, isObject, numberOf, objectsOf, parsed, textOf } from './json.ts';
 import { messageJson } from './payloads.ts';
 import { unlucky, wrong } from './refusal.ts';
+import type { Registration } from './registration.ts';
 import type { Channel, Json, Message, StoredFile, UserSpec } from './types.ts';
 import { viewJson } from './views.ts';
 
@@ -250,18 +251,29 @@ function deleteFile(core: Core, args: Json): Json {
   return {};
 }
 
+function registered(core: Core): Registration {
+  if (core.registration === undefined) throw wrong('unknown_method');
+  return core.registration;
+}
+
 /** Every method this Slack answers, except those of Socket Mode. */
 export const HANDLERS: Record<string, Handler> = {
   ...CHAT_METHODS,
   'auth.test': (core) => ({
     url: `${core.origin}/`,
-    team: 'Loopback',
+    team: core.options.name ?? 'Loopback',
     user: core.world.user(BOT_USER).name,
     team_id: core.team,
     user_id: BOT_USER,
     bot_id: BOT_ID,
     is_enterprise_install: false,
   }),
+  'api.test': () => ({}),
+  'oauth.v2.access': (core, args) => registered(core).access(args),
+  'apps.uninstall': (core, args) => {
+    registered(core).uninstall(core, args);
+    return {};
+  },
   'team.info': (core) => ({ team: { id: core.team, name: 'Loopback', domain: 'loopback' } }),
   'apps.connections.open': (core) => {
     const ticket = randomBytes(16).toString('hex');

@@ -12,7 +12,8 @@ export interface MethodRule {
   perMinute: number | undefined;
   /** Bot scope it needs. */
   scope?: string;
-  token: 'bot' | 'app';
+  /** `none`: without a token, by what is in the arguments. */
+  token: 'bot' | 'app' | 'none';
 }
 
 const T2 = 20;
@@ -26,6 +27,9 @@ function bot(perMinute: number | undefined, scope?: string): MethodRule {
 /** Every method this Slack answers. */
 export const METHODS: Record<string, MethodRule> = {
   'auth.test': bot(undefined),
+  'api.test': { perMinute: undefined, token: 'none' },
+  'oauth.v2.access': { perMinute: T4, token: 'none' },
+  'apps.uninstall': bot(T2),
   // Documented as Tier 1; as many as for Tier 2 are given, so that a test can reconnect more than once.
   'apps.connections.open': { perMinute: T2, token: 'app' },
   'chat.postMessage': bot(undefined, 'chat:write'),

@@ -69,6 +69,10 @@ export class ResponseUrls {
     return context;
   }
 
+  has(id: string): boolean {
+    return this.#all.has(id);
+  }
+
   /** Counts one use and returns what the URL is tied to. */
   use(id: string): ResponseContext {
     const context = this.#all.get(id);

@@ -51,6 +51,8 @@ export interface SlackOptions {
   appToken?: string;
   /** Workspace id. */
   team?: string;
+  /** Workspace name. */
+  name?: string;
   users: UserSpec[];
   channels: ChannelSpec[];
   clock?: Clock;

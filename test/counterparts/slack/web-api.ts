@@ -64,7 +64,10 @@ function authorise(core: Core, method: string, token: string): void {
   const rule = METHODS[method];
   if (rule === undefined) throw wrong('unknown_method');
   const { botToken, appToken, scopes } = core.options;
+  if (rule.token === 'none') return;
   if (token === '') throw wrong('not_authed');
+  const dead = core.deadTokens.get(token);
+  if (dead !== undefined) throw unlucky(dead);
   if (token !== botToken && token !== appToken) throw wrong('invalid_auth');
   if ((token === appToken) !== (rule.token === 'app')) throw wrong('not_allowed_token_type');
   if (scopes !== undefined && rule.scope !== undefined && !scopes.includes(rule.scope)) {
@@ -72,6 +75,13 @@ function authorise(core: Core, method: string, token: string): void {
     Object.assign(refusal.extra, { needed: rule.scope, provided: scopes.join(',') });
     throw refusal;
   }
+}
+
+/** The scopes of the token, told with every answer (docs.slack.dev/authentication/installing-with-oauth, "X-OAuth-Scopes"). */
+function granted({ options }: Core, method: string, token: string): Record<string, string> {
+  const { scopes, appToken } = options;
+  if (METHODS[method]?.token === 'none' || scopes === undefined) return {};
+  return { 'x-oauth-scopes': token === appToken ? 'connections:write' : scopes.join(',') };
 }
 
 /** Seconds the caller has to wait; 0 to go on. */
@@ -99,7 +109,7 @@ function perform(core: Core, method: string, args: Json, token: string): Answer 
     if (wait > 0) return tooMany(wait);
     const handler = HANDLERS[method];
     if (handler === undefined) throw wrong('unknown_method');
-    return { status: 200, body: { ok: true, ...handler(core, args) } };
+    return { status: 200, body: { ok: true, ...handler(core, args) }, headers: granted(core, method, token) };
   } catch (error) {
     return { status: 200, body: refused(core, method, error) };
   }
