@@ -1,4 +1,11 @@
-import { clientOf, clusterKubeconfig, kubeconfigSecret, refusesCredentials, renewKubeconfig } from '../core/connect.ts';
+import {
+  clientOf,
+  clusterKubeconfig,
+  kubeconfigSecret,
+  refusesCredentials,
+  renewKubeconfig,
+  targetOf,
+} from '../core/connect.ts';
 import { asFault, Fault } from '../core/errors.ts';
 import { healthDiffers, healthRecord } from '../core/health.ts';
 import { vanishedMessage } from '../core/jobs/kind.ts';
@@ -11,7 +18,6 @@ import type { Cluster } from '../core/records.ts';
 import { bounded } from './bounded.ts';
 import { createDriftLook } from './drift.ts';
 import { listAll, orgsOf } from './listing.ts';
-import { targetOf } from './look.ts';
 import { type JobMeters, noMeters } from './meters.ts';
 import { inParallel } from './parallel.ts';
 import { openProvisioners } from './provisioners.ts';

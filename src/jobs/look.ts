@@ -1,9 +1,9 @@
-import { type ConnectParts, clientOf } from '../core/connect.ts';
+import { type ConnectParts, clientOf, kubeconfigSecret, targetOf } from '../core/connect.ts';
 import { asFault, Fault } from '../core/errors.ts';
 import type { JobKind, Look } from '../core/jobs/kind.ts';
 import { updateOf } from '../core/plan-change.ts';
 import type { Clock, NewId } from '../core/ports/clock.ts';
-import type { EngineClient, Operation, Target } from '../core/ports/engine.ts';
+import type { EngineClient, Operation } from '../core/ports/engine.ts';
 import type { Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Act, Cluster, Job } from '../core/records.ts';
@@ -36,9 +36,7 @@ export async function lookAt(
         );
   const look: Look = { ...base, ...engineLook(parts, base.job, base.cluster), seen, now: clock.now() };
   if (client instanceof Fault || !kind.wantsHealth(look)) return { look, client };
-  look.kubeconfig = await faulty(parts, base.job, 'kubeconfig', () =>
-    bounded(clock, { ms: limits.observeMs, who: 'The provider' }, (call) => client.kubeconfig(target, call)),
-  );
+  look.kubeconfig = await kubeconfigAt(parts, client, base);
   if (!(look.kubeconfig instanceof Fault)) {
     const kubeconfig = look.kubeconfig;
     const health = await faulty(parts, base.job, 'probe', () =>
@@ -97,13 +95,22 @@ function engineLook({ engines }: LookParts, job: Job, cluster: Cluster): Pick<Lo
   return said;
 }
 
-/** How the provider knows the cluster. */
-export function targetOf(cluster: Cluster, operation?: string): Target {
-  const { org, id, externalName, spec, externalId } = cluster;
-  const target: Target = { org, cluster: id, externalName, spec };
-  if (externalId !== undefined) target.externalId = externalId;
-  if (operation !== undefined) target.operation = operation;
-  return target;
+/** The provider's kubeconfig, or the kept one while the provider gives none: a cluster in trouble there may still be looked at. */
+async function kubeconfigAt(
+  parts: LookParts,
+  client: EngineClient,
+  { job, cluster }: { job: Job; cluster: Cluster },
+): Promise<string | Fault> {
+  const { clock, limits } = parts;
+  const target = targetOf(cluster, job.operation);
+  const bounds = { ms: limits.observeMs, who: 'The provider' };
+  const given = await faulty(parts, job, 'kubeconfig', () =>
+    bounded(clock, bounds, (call) => client.kubeconfig(target, call)),
+  );
+  if (!(given instanceof Fault) || !cluster.kubeconfig) return given;
+  const ref = kubeconfigSecret(cluster.org, cluster.id);
+  const kept = await parts.store.get(ref);
+  return kept ? faulty(parts, job, 'unseal', async () => parts.sealer.open(ref, kept.record.sealed)) : given;
 }
 
 async function connected(parts: LookParts, job: Job, cluster: Cluster): Promise<EngineClient | Fault> {
