@@ -7,6 +7,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { Inbound } from '../../src/bot/inbound.ts';
 import { openSlack } from '../../src/bot/slack/adapter.ts';
+import { redirectPath } from '../../src/bot/slack/install.ts';
+import { events, scopeNames, slashCommand } from '../../src/bot/slack/needs.ts';
 import { plainCard } from '../../src/core/card.ts';
 import { silentLog } from '../../src/core/ports/log.ts';
 import type { Place } from '../../src/core/records.ts';
@@ -20,7 +22,7 @@ interface Manifest {
     slash_commands: { command: string; url?: string; description: string; should_escape?: boolean }[];
     [key: string]: unknown;
   };
-  oauth_config: { scopes: { bot: string[] }; [key: string]: unknown };
+  oauth_config: { redirect_urls?: string[]; scopes: { bot: string[] }; [key: string]: unknown };
   settings: {
     event_subscriptions: { request_url?: string; bot_events: string[] };
     interactivity: { is_enabled: boolean; request_url?: string; [key: string]: unknown };
@@ -53,6 +55,7 @@ function changed(change: (draft: Manifest) => unknown): Manifest {
 
 /** Bot scopes of each method, as its page docs.slack.dev/reference/methods/NAME lists them; those of the history go by kind of conversation. */
 const methodScopes: Record<string, readonly string[]> = {
+  'apps.uninstall': [],
   'auth.test': [],
   'chat.delete': ['chat:write'],
   'chat.postEphemeral': ['chat:write'],
@@ -64,13 +67,19 @@ const methodScopes: Record<string, readonly string[]> = {
   'files.completeUploadExternal': ['files:write'],
   'files.delete': ['files:write'],
   'files.getUploadURLExternal': ['files:write'],
+  'oauth.v2.access': [],
   'users.info': ['users:read'],
   'views.open': [],
   'views.update': [],
 };
 
 /** Scope of each event, as docs.slack.dev/reference/events/NAME says. */
-const eventScopes: Record<string, string> = { app_mention: 'app_mentions:read', 'message.im': 'im:history' };
+const eventScopes: Record<string, string | null> = {
+  app_mention: 'app_mentions:read',
+  'message.im': 'im:history',
+  app_uninstalled: null,
+  tokens_revoked: null,
+};
 
 /** Scopes that belong to no method and no event: docs.slack.dev/reference/scopes/commands and …/chat.write.public. */
 const otherScopes = ['commands', 'chat:write.public'];
@@ -170,23 +179,27 @@ describe('the manifest', () => {
   });
 
   it('becomes a manifest for Socket Mode by what its first lines say', () => {
-    const socket = parse(
-      text
-        .split('\n')
-        .filter((line) => !line.endsWith('# HTTP only'))
-        .join('\n')
-        .replace('socket_mode_enabled: false', 'socket_mode_enabled: true'),
-    ) as Manifest;
-    expect(problems(socket)).toEqual([]);
+    const without = (...endings: string[]) =>
+      parse(
+        text
+          .split('\n')
+          .filter((line) => line.startsWith('#') || !endings.some((ending) => line.endsWith(ending)))
+          .join('\n')
+          .replace('socket_mode_enabled: false', 'socket_mode_enabled: true'),
+      ) as Manifest;
+    const installing = without('# HTTP only');
+    const socket = without('# HTTP only', '# installing at /slack/install only');
+    expect([...problems(socket), ...problems(installing)]).toEqual([]);
     expect(JSON.stringify(socket)).not.toMatch(/https?:/);
-    expect(socket).toEqual(
-      changed((it) => {
-        delete it.features.slash_commands[0]?.url;
-        delete it.settings.event_subscriptions.request_url;
-        delete it.settings.interactivity.request_url;
-        it.settings.socket_mode_enabled = true;
-      }),
-    );
+    const wanted = changed((it) => {
+      delete it.features.slash_commands[0]?.url;
+      delete it.settings.event_subscriptions.request_url;
+      delete it.settings.interactivity.request_url;
+      it.settings.socket_mode_enabled = true;
+    });
+    expect(installing).toEqual(wanted);
+    delete wanted.oauth_config.redirect_urls;
+    expect(socket).toEqual(wanted);
   });
 });
 
@@ -198,16 +211,24 @@ describe('the manifest and the code', () => {
 
   it('ask for every scope that is needed, and for no other', () => {
     const { oauth_config: oauth, settings } = manifest();
-    const events = settings.event_subscriptions.bot_events.map((name) => eventScopes[name]);
+    const events = settings.event_subscriptions.bot_events.flatMap((name) => eventScopes[name] ?? []);
     const needed = new Set([...Object.values(methodScopes).flat(), ...events, ...otherScopes]);
     expect([...oauth.scopes.bot].sort()).toEqual([...needed].sort());
+    expect(oauth.scopes.bot).toEqual(scopeNames);
+  });
+
+  it('agree on where Slack sends a browser back to, and on the command', () => {
+    const { oauth_config: oauth, features } = manifest();
+    expect(oauth.redirect_urls?.map((url) => new URL(url).pathname)).toEqual([redirectPath]);
+    expect(features.slash_commands.map(({ command }) => command)).toEqual([slashCommand]);
   });
 
   it('subscribe to the events that are listened to', () => {
     const read = sources.flatMap((source) => [...source.matchAll(/\bsaid\.type === '(\w+)'/g)].map(([, type]) => type));
     const subscribed = manifest().settings.event_subscriptions.bot_events;
-    expect(read.sort()).toEqual(subscribed.map((name) => name.split('.')[0]).sort());
+    expect([...new Set(read)].sort()).toEqual(subscribed.map((name) => name.split('.')[0]).sort());
     expect([...subscribed].sort()).toEqual(Object.keys(eventScopes).sort());
+    expect(subscribed).toEqual(events);
   });
 
   it('offer nothing that is not there', () => {
@@ -215,7 +236,7 @@ describe('the manifest and the code', () => {
     expect(Object.keys(features).sort()).toEqual(['app_home', 'bot_user', 'slash_commands']);
     expect(features.app_home).toMatchObject({ home_tab_enabled: false, messages_tab_enabled: true });
     expect(Object.keys(settings.interactivity).sort()).toEqual(['is_enabled', 'request_url']);
-    expect(Object.keys(oauth)).toEqual(['scopes']);
+    expect(Object.keys(oauth).sort()).toEqual(['redirect_urls', 'scopes']);
   });
 });
 

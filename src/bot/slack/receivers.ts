@@ -8,24 +8,57 @@ import type { Log } from '../../core/ports/log.ts';
 const holdMs = 2_500;
 /** Largest request that is read. Slack's own are far smaller. */
 export const bodyLimit = 1_000_000;
+/** Slack closes a connection about ten seconds after it has asked for a new one; until then it may still be answered over. */
+const drainMs = 8_000;
 /** A connection that has not said hello by then is given up. */
 const helloMs = 10_000;
 const retryMaxMs = 30_000;
+
+/** What has come over one receiver and is not acknowledged yet. */
+interface Pending {
+  /** Something has come; the result is called when it is acknowledged. */
+  came(): () => void;
+  /** Resolves when all that has come is acknowledged. */
+  none(): Promise<void>;
+}
+
+const pendingOf = new WeakMap<Receiver, Pending>();
+
+function createPending(): Pending {
+  const open = new Set<Promise<void>>();
+  return {
+    came() {
+      let left = () => {};
+      const gone = new Promise<void>((resolve) => {
+        left = resolve;
+      });
+      open.add(gone);
+      return () => {
+        open.delete(gone);
+        left();
+      };
+    },
+    async none() {
+      await Promise.all(open);
+    },
+  };
+}
 
 /**
  * The app as a receiver sees it. Bolt acknowledges events before anybody has looked at them; here the acknowledgement waits until they
  * are handled, so that Slack sends again what dies with a process. What no listener acknowledged is acknowledged at the end: nothing
  * meets Slack's three seconds in silence.
  */
-function holding(app: App, clock: Clock, log: Log): App {
+function holding(app: App, clock: Clock, log: Log, pending: Pending): App {
   async function processEvent(event: ReceiverEvent): Promise<void> {
+    const acknowledged = pending.came();
     const isEvent = typeof event.body === 'object' && event.body !== null && event.body.type === 'event_callback';
     const acknowledge = event.ack;
     let acked = false;
     const once: ReceiverEvent['ack'] = async (body) => {
       if (acked) return;
       acked = true;
-      await acknowledge(body);
+      await acknowledge(body).finally(acknowledged);
     };
     const work = app.processEvent({ ...event, ack: isEvent ? async () => undefined : once });
     const timer = new AbortController();
@@ -50,7 +83,11 @@ function holding(app: App, clock: Clock, log: Log): App {
 export function joined(receivers: Receiver[], clock: Clock, log: Log): Receiver {
   return {
     init(app: App) {
-      for (const receiver of receivers) receiver.init(holding(app, clock, log));
+      for (const receiver of receivers) {
+        const pending = createPending();
+        pendingOf.set(receiver, pending);
+        receiver.init(holding(app, clock, log, pending));
+      }
     },
     async start() {},
     async stop() {},
@@ -124,11 +161,45 @@ export interface Link {
 }
 
 /**
+ * Lets what came over a connection be answered before the client closes it: at Slack's `disconnect` it would close at once, and what is under way would
+ * go unanswered.
+ */
+function drainFirst(receiver: SocketModeReceiver, clock: Clock): void {
+  const { client } = receiver;
+  const read = client.listeners('ws_message');
+  client.removeAllListeners('ws_message');
+  client.on('ws_message', (data: unknown, isBinary: unknown) => {
+    const pass = () => {
+      for (const listener of read) listener(data, isBinary);
+    };
+    const pending = pendingOf.get(receiver);
+    if (pending === undefined || typeof data !== 'string' || !isDisconnect(data)) return pass();
+    const timer = new AbortController();
+    const late = clock.sleep(drainMs, timer.signal).catch(() => undefined);
+    void Promise.race([pending.none(), late]).then(() => {
+      timer.abort();
+      pass();
+    });
+  });
+}
+
+function isDisconnect(message: string): boolean {
+  try {
+    const read: unknown = JSON.parse(message);
+    return typeof read === 'object' && read !== null && 'type' in read && read.type === 'disconnect';
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
+
+/**
  * Keeps one connection. Bolt's own reconnecting waits five seconds after each refresh and gives up with an unhandled rejection when
  * Slack is away; here a refreshed connection is replaced at once, and failures back off.
  */
 export function keepLink(receiver: SocketModeReceiver, clock: Clock, log: Log): Link {
   const { client } = receiver;
+  drainFirst(receiver, clock);
   const stopping = new AbortController();
   let connected = false;
   let firstTry = () => {};

@@ -55,12 +55,15 @@ export class SocketMode {
     return this.#links.length;
   }
 
-  /** Asks one connection (the oldest, or the given one) to be replaced, as Slack does every few hours. */
-  refresh(index = 0): void {
+  /**
+   * Asks one connection (the oldest, or the given one) to be replaced, as Slack does every few hours. `warning` comes some seconds before a
+   * connection is closed, `link_disabled` when Socket Mode is switched off (docs.slack.dev/apis/events-api/using-socket-mode, "disconnect").
+   */
+  refresh(index = 0, reason = 'refresh_requested'): void {
     const link = this.#links[index];
     if (link === undefined) throw new Error('no Socket Mode connection to refresh');
     this.#retire(link);
-    this.#say(link, { type: 'disconnect', reason: 'refresh_requested', debug_info: { host: 'loopback' } });
+    this.#say(link, { type: 'disconnect', reason, debug_info: { host: 'loopback' } });
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       link.close();
