@@ -36,13 +36,14 @@ function section(): string[] {
   ]);
   const faultTables = runs.flatMap(({ engine, matrix }) => [
     `### ${engine}: calls and faults\n\n`,
-    ...table(
-      ['Call', ...Object.keys(faults)],
-      operations.map((operation) => [
-        `\`${operation}\``,
-        ...Object.keys(faults).map((id) => notes.cell(matrix.faults[id as FaultName]?.[operation])),
-      ]),
-    ),
+    ...(same(matrix) ??
+      table(
+        ['Call', ...Object.keys(faults)],
+        operations.map((operation) => [
+          `\`${operation}\``,
+          ...Object.keys(faults).map((id) => notes.cell(matrix.faults[id as FaultName]?.[operation])),
+        ]),
+      )),
     '\n',
   ]);
   return [
@@ -63,6 +64,13 @@ function section(): string[] {
     ...notes.list(),
     '\n',
   ];
+}
+
+/** The one reason for which no call meets any fault; null when there are several, or when some do. */
+function same(matrix: Matrix): string[] | null {
+  const cells = new Set(Object.values(matrix.faults).flatMap((each) => Object.values(each)));
+  const [only] = cells;
+  return cells.size === 1 && only && only !== 'ok' ? [`No call meets any of them: ${only}.\n`] : null;
 }
 
 /** Letters for reasons, in the order in which they come up. */

@@ -44,6 +44,7 @@ export function declaredRules(suite: Suite): void {
     for (const each of [bad, unreachable]) {
       expect(each.message).toBeTruthy();
       expect(each.next).toBeTruthy();
+      if (each.field) expect(Object.keys(suite.harness.engine.provisioner.shape)).toContain(each.field);
     }
   });
 
