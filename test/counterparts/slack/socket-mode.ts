@@ -21,6 +21,8 @@ const CLOSE_AFTER_REFRESH_MS = 10_000;
 const PING_EVERY_MS = 5_000;
 
 interface Pending {
+  /** The connection it went over. */
+  link: WebSocket;
   answered: (payload: unknown) => void;
 }
 
@@ -86,6 +88,7 @@ export class SocketMode {
     const answered = new Promise<{ payload: unknown } | undefined>((resolve) => {
       const timer = setTimeout(() => resolve(undefined), ACK_MS);
       this.#pending.set(envelopeId, {
+        link,
         answered: (body) => {
           clearTimeout(timer);
           resolve({ payload: body });
@@ -129,7 +132,7 @@ export class SocketMode {
   }
 
   #welcome(link: WebSocket): void {
-    link.on('message', (data) => this.#heard(data.toString()));
+    link.on('message', (data) => this.#heard(link, data.toString()));
     link.on('close', () => this.#retire(link));
     link.on('error', () => this.#retire(link));
     if (this.#links.length >= CONNECTIONS_MAX) {
@@ -147,11 +150,14 @@ export class SocketMode {
     });
   }
 
-  #heard(text: string): void {
+  #heard(link: WebSocket, text: string): void {
     const message = parsed(text);
     const id = isObject(message) ? textOf(message.envelope_id) : '';
     const pending = this.#pending.get(id);
-    if (pending !== undefined && isObject(message)) pending.answered(message.payload);
+    // Slack's documentation does not say that it takes an acknowledgement over another connection: it is not relied upon.
+    if (pending !== undefined && pending.link !== link) {
+      this.#core.world.violate('ack-elsewhere', `${id} was acknowledged over another connection`);
+    } else if (pending !== undefined && isObject(message)) pending.answered(message.payload);
     else if (!this.#settled.has(id)) this.#core.world.violate('unknown-envelope', `acknowledged ${JSON.stringify(id)}`);
   }
 }
