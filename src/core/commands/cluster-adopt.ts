@@ -145,8 +145,10 @@ function pick(
     });
   }
   const near = all
-    .map((each) => each.externalName)
-    .filter((name) => distance(name.toLowerCase(), external.toLowerCase()) <= 2 || name.includes(external))
+    .map(({ externalName: name }) => ({ name, far: distance(name.toLowerCase(), external.toLowerCase()) }))
+    .filter(({ name, far }) => far <= 2 || name.includes(external))
+    .sort((a, b) => a.far - b.far)
+    .map(({ name }) => name)
     .slice(0, 3);
   throw new Fault('not-found', `The provider of ${provisioner.name} lists no cluster named ${external}.`, {
     field: 'external',
