@@ -1,0 +1,167 @@
+import { Fault } from '../../core/errors.ts';
+import type { Call } from '../../core/ports/engine.ts';
+import { type Http, type HttpAnswer, openHttp } from '../http.ts';
+import { openConsole, type Tail } from './console.ts';
+import { explainAnswer, header, isCrumbRefusal, missing, providerName } from './explain.ts';
+import type { JenkinsProvisioner } from './schema.ts';
+import { readLines } from './schema.ts';
+import { CrumbAnswer, readAnswer } from './wire.ts';
+
+/** The connection to one Jenkins. Paths begin with a slash and are below the address of the provisioner. */
+export interface Jenkins {
+  /** Secret values, for scrubbing. */
+  secrets: readonly string[];
+  /** A JSON answer with its headers; null for Jenkins' own 404. Any other 404 is a Fault. */
+  get(path: string, call: Call, tree?: string): Promise<{ body: unknown; headers: HttpAnswer['headers'] } | null>;
+  /** Sends a form; redirects and Jenkins' own 404 are answers. */
+  post(
+    path: string,
+    form: Record<string, string>,
+    call: Call,
+    query?: Record<string, string | number>,
+  ): Promise<HttpAnswer>;
+  /** A text, following a redirect to another host without credentials; null for Jenkins' own 404. */
+  text(path: string, call: Call): Promise<string | null>;
+  /** The end of a console log. */
+  tail: Tail['read'];
+  close(): Promise<void>;
+}
+
+/** `/job/folder/job/name` for the full name `folder/name`. */
+export function jobPath(job: string): string {
+  return job
+    .split('/')
+    .map((part) => `/job/${encodeURIComponent(part)}`)
+    .join('');
+}
+
+/** Opens the connections to one Jenkins. */
+export function openJenkins(params: JenkinsProvisioner): Jenkins {
+  const secret = params.apiToken || params.password || '';
+  const basic = `Basic ${Buffer.from(`${params.username}:${secret}`, 'utf8').toString('base64')}`;
+  const secrets = [secret, basic.slice(6), ...Object.values(readLines(params.secretParameters) ?? {})].filter(Boolean);
+  const common = {
+    base: params.url,
+    provider: providerName,
+    secrets,
+    explain: explainAnswer,
+    ...(params.caBundle?.trim() ? { caBundle: params.caBundle } : {}),
+  };
+  const session = params.apiToken ? null : openSession(openHttp({ ...common, connections: 1, authorize: signed }));
+
+  function signed(): Record<string, string> {
+    return { authorization: basic };
+  }
+
+  async function authorize(call: Call): Promise<Record<string, string>> {
+    return { ...signed(), ...(await session?.headers(call)) };
+  }
+
+  const http = openHttp({
+    ...common,
+    authorize,
+    renew: (status, answer) => session !== null && isCrumbRefusal(status, answer) && session.drop(),
+  });
+  const console = openConsole({ ...common, authorize });
+
+  /** What a redirect of an artifact leads to: a host for untrusted content, whose address holds the right to read. */
+  async function elsewhere(location: string, call: Call): Promise<string | null> {
+    const from = new URL(params.url);
+    const to = URL.canParse(location, params.url) ? new URL(location, params.url) : null;
+    const safe = to?.protocol === 'https:' || (to?.protocol === 'http:' && from.protocol === 'http:');
+    if (!to || !safe || to.username || to.origin === from.origin) throw strangeRedirect(location);
+    const other = openHttp({ ...common, base: to.origin, connections: 1, authorize: () => ({}) });
+    try {
+      const path = `${to.pathname}${to.search}`;
+      const answer = await other.send({ path, answer: 'text', notFound: 'any' }, call);
+      return answer.status === 404 ? null : String(answer.body ?? '');
+    } finally {
+      await other.close();
+    }
+  }
+
+  return {
+    secrets,
+    async get(path, call, tree) {
+      const answer = await http.send({ path, query: { tree }, notFound: 'any' }, call);
+      if (answer.status !== 404) return { body: answer.body, headers: answer.headers };
+      if (header(answer.headers, 'x-jenkins')) return null;
+      throw missing('such page', answer.headers);
+    },
+    async post(path, form, call, query = {}) {
+      const answer = await http.send({ method: 'POST', path, query, form, redirect: 'answer', notFound: 'any' }, call);
+      if (answer.status === 404 && !header(answer.headers, 'x-jenkins')) throw missing('such page', answer.headers);
+      return answer;
+    },
+    async text(path, call) {
+      const answer = await http.send({ path, answer: 'text', redirect: 'answer', notFound: 'any' }, call);
+      if (answer.status === 404) {
+        if (header(answer.headers, 'x-jenkins')) return null;
+        throw missing('such page', answer.headers);
+      }
+      if (answer.status >= 300) return elsewhere(header(answer.headers, 'location') ?? '', call);
+      return String(answer.body ?? '');
+    },
+    tail: console.read,
+    async close() {
+      await Promise.all([http.close(), session?.close(), console.close()]);
+    },
+  };
+}
+
+interface Session {
+  headers(call: Call): Promise<Record<string, string>>;
+  /** Forgets the crumb; true, so that `renew` says to try again. */
+  drop(): true;
+  close(): Promise<void>;
+}
+
+/**
+ * The crumb and the session cookie that a password needs for every POST: the crumb is bound to user and session
+ * (hudson.security.csrf.DefaultCrumbIssuer). Without an issuer (404) protection is off and nothing is needed.
+ */
+function openSession(http: Http): Session {
+  let known: Promise<Record<string, string>> | null = null;
+
+  async function fetchCrumb(call: Call): Promise<Record<string, string>> {
+    const answer = await http.send({ path: '/crumbIssuer/api/json', notFound: 'any' }, call);
+    if (answer.status === 404) {
+      if (!header(answer.headers, 'x-jenkins')) throw missing('such page', answer.headers);
+      return {};
+    }
+    const { crumb, crumbRequestField } = readAnswer(CrumbAnswer, answer.body);
+    const set = answer.headers['set-cookie'] ?? [];
+    const cookies = (Array.isArray(set) ? set : [set]).map((cookie) => cookie.split(';')[0]?.trim()).filter(Boolean);
+    return { [crumbRequestField]: crumb, ...(cookies.length > 0 ? { cookie: cookies.join('; ') } : {}) };
+  }
+
+  return {
+    async headers(call) {
+      const mine = known ?? fetchCrumb(call);
+      known = mine;
+      try {
+        return await mine;
+      } catch (thrown) {
+        // Whoever asks next tries anew; also one whose time is over must not spoil it for the others.
+        if (known === mine) known = null;
+        if (call.signal.aborted || call.deadline <= Date.now()) throw thrown;
+        if (thrown instanceof Fault && thrown.kind === 'unreachable' && thrown.retryable) return fetchCrumb(call);
+        throw thrown;
+      }
+    },
+    drop() {
+      known = null;
+      return true;
+    },
+    close: () => http.close(),
+  };
+}
+
+function strangeRedirect(location: string): Fault {
+  const to = URL.canParse(location) ? new URL(location).origin : 'another page';
+  return new Fault('unreachable', `Jenkins points to ${to} for the artifact, which KQueen does not follow.`, {
+    whose: 'admin',
+    retryable: false,
+    next: 'Ask an admin to look at the resource root URL of Jenkins and at the address of the provisioner.',
+  });
+}
