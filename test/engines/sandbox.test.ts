@@ -125,6 +125,64 @@ describe('the sandbox engine against answers that its provider does not give', (
     );
   });
 
+  it('marks what was seen and nothing newer, and keeps the labels of others', async () => {
+    const labels = { owner: 'ada', team: 'x' };
+    const { 'kqueen-cluster': mark, 'kqueen-org': org } = cluster.labels;
+    const asked: unknown[] = [];
+    let present: Record<string, string> = labels;
+    await withServer(
+      (request, response) => {
+        if (request.method === 'GET') {
+          return json(response, 200, { ...cluster, size: 'small', labels: present, labelFingerprint: 'seen-1' });
+        }
+        asked.push(JSON.parse(request.body));
+        const late = asked.length === 1;
+        const error = { code: 'precondition_failed', message: 'The labels were changed in the meantime.' };
+        return late ? json(response, 412, { error }) : json(response, 200, { cluster });
+      },
+      async (client) => {
+        expect(await faultOf(client.adopt(target, callFor()))).toMatchObject({ kind: 'conflict', retryable: true });
+        expect(await client.adopt(target, callFor())).toBeNull();
+        const wanted = { labels: { ...labels, 'kqueen-cluster': mark, 'kqueen-org': org }, labelFingerprint: 'seen-1' };
+        expect(asked).toEqual([wanted, wanted]);
+        present = { ...labels, ...cluster.labels };
+        expect(await client.adopt(target, callFor())).toBeNull();
+        expect(asked).toHaveLength(2);
+        expect(await client.release(target, callFor())).toBeNull();
+        expect(asked.at(-1)).toEqual({ labels, labelFingerprint: 'seen-1' });
+        // Half a mark is somebody's.
+        present = { 'kqueen-cluster': 'another' };
+        expect(await faultOf(client.adopt(target, callFor()))).toMatchObject({ kind: 'conflict', retryable: false });
+        expect(asked).toHaveLength(3);
+      },
+    );
+  });
+
+  it('offers the newest supported version first, and none that skips a minor', async () => {
+    const version = (text: string, status = 'supported') => ({ version: text, status, endOfLife: '2027-01-31' });
+    const catalog = {
+      currency: 'USD',
+      controlPlanePricePerHour: 0.1,
+      regions: [],
+      sizes: [],
+      versions: [
+        version('1.36.0'),
+        version('1.35.2', 'preview'),
+        version('1.34.2'),
+        version('1.35.1'),
+        version('1.34.10'),
+      ],
+    };
+    await withServer(
+      (request, response) => json(response, 200, request.path === '/v1/catalog' ? catalog : cluster),
+      async (client) => {
+        const offered = await client.upgrades(target, callFor());
+        expect(offered.map(({ value }) => value)).toEqual(['1.35.1', '1.34.10', '1.35.2']);
+        expect(offered.at(-1)?.note).toBe('preview until 2027-01-31');
+      },
+    );
+  });
+
   it('takes only an https address and a real CA bundle', () => {
     const ok = { url: 'https://127.0.0.1:1', token: 'x' };
     expect(sandbox.provisioner.safeParse(ok).success).toBe(true);
