@@ -1,11 +1,11 @@
 /** The life of a cluster at one engine, from the provisioner to the end, as an admin and a developer play it in Slack. */
 import { expect } from 'vitest';
-import type { Target } from '../../src/core/ports/engine.ts';
+import type { EngineClient, Target } from '../../src/core/ports/engine.ts';
 import { secretKeys } from '../../src/core/schema.ts';
 import type { Slack } from '../counterparts/slack/index.ts';
 import { callFor } from '../engines/calls.ts';
 import { secretsOf } from '../engines/conformance-adopt.ts';
-import type { Harness } from '../engines/harness.ts';
+import type { Harness, KubeApi } from '../engines/harness.ts';
 import { entriesOf, fillIn } from './engines-forms.ts';
 import type { TestKQueen } from './kqueen.ts';
 import type { StoryChat } from './story.ts';
@@ -92,9 +92,64 @@ export async function playEngine({ slack, chat, kqueen, harness }: EngineStory):
   await chat.sees('developer', new RegExp(`Delete cluster ${name}: succeeded`), jobMs);
   expect(cluster()).toBeUndefined();
   expect((await client.observe(target, callFor())).state).toBe('absent');
+  if (engine.capabilities.adopt) await playAdoption({ slack, chat, kqueen, harness }, client, place);
   await client.close();
   secrets.push(...(await harness.secrets()));
   return secrets;
+}
+
+/** A cluster that somebody else made at the provider: found, taken over, looked at and let go again, while it stays as it is. */
+async function playAdoption({ slack, chat, kqueen, harness }: EngineStory, client: EngineClient, place: string) {
+  const name = `old-${harness.engine.name}`;
+  const there = `legacy-${harness.engine.name}`;
+  const listed = async () => (await client.list(callFor())).find(({ externalName }) => externalName === there);
+  const cluster = () => kqueen.cache.query('cluster', 'default', { where: (each) => each.name === name }).items[0];
+  await harness.makeForeign(there);
+  await slack.until(async () => (await listed())?.state === 'running', 20_000, `${there} runs`);
+  await chat.say('admin', `provisioner discover ${place}`);
+  await chat.sees('admin', new RegExp(there));
+  await chat.say('admin', `cluster adopt ${there} on ${place} name=${name} purpose=test`);
+  await chat.click('admin', 'Adopt it', new RegExp(`Adopt .*${name}`));
+  await chat.sees('admin', new RegExp(`Adopt cluster ${name}: succeeded|Cluster ${name} is ready`), jobMs);
+  expect(cluster()).toMatchObject({ phase: 'Ready', origin: 'adopted' });
+  expect(await listed()).toMatchObject({ state: 'running', cluster: cluster()?.id });
+  await chat.say('admin', `cluster check ${name}`);
+  await chat.sees('admin', new RegExp(`Cluster ${name} is healthy`), 20_000);
+  await detach({ slack, chat }, name);
+  await chat.sees('admin', new RegExp(`Detach cluster ${name}: succeeded`), jobMs);
+  expect(cluster()).toBeUndefined();
+  const after = await listed();
+  expect(after?.state).toBe('running');
+  expect(after?.cluster).toBeUndefined();
+}
+
+/** The admin lets go of a cluster by typing its name. */
+async function detach({ slack, chat }: Pick<EngineStory, 'slack' | 'chat'>, name: string): Promise<void> {
+  await chat.say('admin', `cluster detach ${name}`);
+  const view = await slack.until(() => slack.user('U2').view, 5_000, 'a form');
+  const asked = view.blocks.find(({ type }) => type === 'input')?.label as { text: string } | undefined;
+  expect(await fillIn(slack, 'U2', [{ label: asked?.text ?? '', value: name }])).toBe('');
+}
+
+/** A cluster that exists already: imported by its kubeconfig, looked at, and let go. A kubeconfig that is none or lets nobody in is refused. */
+export async function playImport(story: Omit<EngineStory, 'harness'>, api: KubeApi): Promise<void> {
+  const { slack, chat, kqueen } = story;
+  const name = 'old-1';
+  const cluster = () => kqueen.cache.query('cluster', 'default', { where: (each) => each.name === name }).items[0];
+  await chat.say('admin', `cluster import ${name}`);
+  const label = 'Kubeconfig';
+  expect(await fillIn(slack, 'U2', [{ label, value: 'apiVersion: v1' }])).toMatch(/kubeconfig/i);
+  const stranger = api.kubeconfig.replace(api.token, 'canary-token-that-lets-nobody-in');
+  expect(await fillIn(slack, 'U2', [{ label, value: stranger }])).toMatch(/token|credential|sign/i);
+  expect(cluster()).toBeUndefined();
+  expect(await fillIn(slack, 'U2', [{ label, value: api.kubeconfig }])).toBe('');
+  expect(await chat.sees('admin', new RegExp(`Cluster ${name} is imported`), 20_000)).toMatch(/2 of 2 ready/);
+  expect(cluster()).toMatchObject({ phase: 'Ready', origin: 'imported', readOnly: true, nodes: 2 });
+  await chat.say('admin', `cluster check ${name}`);
+  await chat.sees('admin', new RegExp(`Cluster ${name} is healthy`), 20_000);
+  await detach(story, name);
+  await chat.sees('admin', new RegExp(`${name} is detached|let go of.*${name}|Detach.*${name}`, 's'), 20_000);
+  expect(cluster()).toBeUndefined();
 }
 
 /** Tokens, passwords and private keys of a kubeconfig. */

@@ -5,7 +5,7 @@ import { type Slack, startSlack } from '../counterparts/slack/index.ts';
 import type { Harness, HarnessOptions, KubeBackend } from '../engines/harness.ts';
 import { lacksServer, startEtcd, startRedis, type TestEtcd, type TestServer } from '../servers.ts';
 import { leaksIn } from './engines-canaries.ts';
-import { playEngine } from './engines-story.ts';
+import { playEngine, playImport } from './engines-story.ts';
 import { someSecretKey, startTestKQueen, type TestKQueen } from './kqueen.ts';
 import { slackChat } from './slack-chat.ts';
 
@@ -66,6 +66,14 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))('a cluster of each engine t
       for (const each of handed) secrets.add(each);
     });
   }
+
+  it('manual: import, check, detach', { timeout: 60_000 }, async () => {
+    const api = await kube.open('kq-story-imported', 2);
+    secrets.add(api.token);
+    await playImport({ slack, chat: slackChat(slack), kqueen }, api);
+    // What was never ours stays as it is.
+    expect(await kube.open('kq-story-imported', 2)).toEqual(api);
+  });
 
   it('leaves no secret of any engine in a message, a log line, the store or the queue', () => {
     expect(secrets.size).toBeGreaterThan(0);
