@@ -7,6 +7,7 @@ type Rule = 'member' | 'owner' | 'admin' | 'superadmin';
 
 export const policies = Object.freeze({
   'kqueen:read': 'member',
+  'kqueen:doctor': 'admin',
   'cluster:list': 'member',
   'cluster:get': 'member',
   'cluster:create': 'member',

@@ -69,6 +69,7 @@ const lines: Record<string, string> = {
   audit: 'audit',
   people: 'people',
   'person role': 'person role Mel admin',
+  doctor: 'doctor',
   help: 'help',
   whoami: 'whoami',
   version: 'version',

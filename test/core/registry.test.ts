@@ -58,6 +58,7 @@ test('D8 the registry holds the commands of the design and no other', () => {
         'audit',
         'people',
         'person role',
+        'doctor',
       ],
       ...['create', 'show', 'check', 'access', 'edit', 'delete', 'forget'].map((verb) => `cluster ${verb}`),
       ...['scale', 'autoscale', 'upgrade', 'stop', 'start'].map((verb) => `cluster ${verb}`),

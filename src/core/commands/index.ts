@@ -16,6 +16,7 @@ import { clusterAutoscale, clusterScale } from './cluster-scale.ts';
 import { clusterCheck, clusterShow } from './cluster-show.ts';
 import { clusterUpgrade } from './cluster-upgrade.ts';
 import { clusters } from './clusters.ts';
+import { doctor } from './doctor.ts';
 import { audit, health } from './fleet.ts';
 import { guide } from './guide.ts';
 import { help, version, whoami } from './help.ts';
@@ -66,6 +67,7 @@ const all: readonly Command[] = [
   audit,
   people,
   personRole,
+  doctor,
   channel,
   channelDefault,
   help,
