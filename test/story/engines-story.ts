@@ -1,7 +1,7 @@
 /** The life of a cluster at one engine, from the provisioner to the end, as an admin and a developer play it in Slack. */
 import { expect } from 'vitest';
 import type { EngineClient, Target } from '../../src/core/ports/engine.ts';
-import { secretKeys } from '../../src/core/schema.ts';
+import { clusterSchema, secretKeys } from '../../src/core/schema.ts';
 import type { Slack } from '../counterparts/slack/index.ts';
 import { callFor } from '../engines/calls.ts';
 import { secretsOf } from '../engines/conformance-adopt.ts';
@@ -39,8 +39,11 @@ export async function playEngine({ slack, chat, kqueen, harness }: EngineStory):
   await chat.sees('admin', new RegExp(`Provisioner ${place} is ready`), 20_000);
 
   // The developer asks by the form; the plan waits for the admin.
-  await chat.say('developer', `cluster create ${name} provisioner=${place}`);
-  expect(await fillIn(slack, 'U1', entriesOf(engine.cluster, spec))).toBe('');
+  await chat.say('developer', `cluster create provisioner=${place}`);
+  const client = await engine.connect(params);
+  const { parameters } = await client.options({}, callFor());
+  const fields = [{ label: 'Name', value: name }, ...entriesOf(clusterSchema(engine.cluster, parameters), spec)];
+  expect(await fillIn(slack, 'U1', fields)).toBe('');
   const asked = await chat.sees('developer', new RegExp(`Create cluster ${name}: waiting for approval`), 20_000);
   expect(asked).toContain(engine.describe(spec));
   await chat.click('admin', 'Approve', new RegExp(`Create cluster ${name}: your decision is asked`));
@@ -57,7 +60,6 @@ export async function playEngine({ slack, chat, kqueen, harness }: EngineStory):
   if (!record) throw new Error(`There is no record of ${name}.`);
   const { org, id, externalName, externalId } = record;
   const target: Target = { org, cluster: id, externalName, spec: record.spec, ...(externalId ? { externalId } : {}) };
-  const client = await engine.connect(params);
   expect(await client.observe(target, callFor())).toMatchObject({ state: 'running', mine: true, nodes: wanted });
   const secrets = [
     ...secretKeys(engine.provisioner).map((key) => String(badParams[key] ?? '')),
