@@ -67,6 +67,28 @@ describe('a kubeconfig that is taken', () => {
     expect(readKubeconfig(stringify(parsed)).token).toBe('canary-token');
   });
 
+  it('may have a user name and a password, for servers that still take them', () => {
+    const user = { token: undefined, username: 'admin', password: 'pass: "word"' };
+    const basic = { username: 'admin', password: 'pass: "word"' };
+    const connection = readKubeconfig(kubeconfig({ user }));
+    expect(connection).toEqual({ server: 'https://k.example:6443', ca, basic });
+    expect(readKubeconfig(writeKubeconfig('dev-1', 'person', connection))).toEqual(connection);
+  });
+
+  it.each([
+    ['on one line', undefined],
+    ['indented with blanks', 2],
+    ['indented with tabs, which YAML forbids', '\t'],
+  ])('may be JSON %s', (_name, indent) => {
+    const text = JSON.stringify(parse(kubeconfig()), null, indent);
+    expect(readKubeconfig(text).token).toBe('canary-token');
+    expect(readKubeconfig(`\n  ${text}\n`).token).toBe('canary-token');
+  });
+
+  it('may be YAML that begins with a brace', () => {
+    expect(readKubeconfig(stringify(parse(kubeconfig()), { collectionStyle: 'flow' })).token).toBe('canary-token');
+  });
+
   it('comes back as it was written', () => {
     const connection = { server: 'https://k.example', ca, token: 'x'.repeat(1_200) };
     const yaml = writeKubeconfig('dev-1', 'person', connection, 'default');
@@ -92,7 +114,15 @@ describe('a kubeconfig that is refused', () => {
     ['renames the server', { cluster: { 'tls-server-name': 'x' } }, /tls-server-name/],
     ['acts as somebody else', { user: { as: 'system:admin' } }, /somebody else/],
     ['acts as another group', { user: { 'as-groups': ['system:masters'] } }, /somebody else/],
-    ['has a password', { user: { username: 'a', password: 'canary-token' } }, /password/],
+    ['has a password beside a token', { user: { username: 'a', password: 'canary-token' } }, /token and a password/],
+    ['has half a password', { user: { token: undefined, username: 'a' } }, /only one of username and password/],
+    ['has a name with a colon', { user: { token: undefined, username: 'a:b', password: 'canary-token' } }, /colon/],
+    [
+      'has a password on two lines',
+      { user: { token: undefined, username: 'a', password: 'canary-token\nx' } },
+      /one line of text/,
+    ],
+    ['has a password that is no text', { user: { token: undefined, username: 'a', password: 7 } }, /one line of text/],
     ['has a field from the future', { user: { vault: 'x' } }, /not known here/],
     ['has a cluster field from the future', { cluster: { socket: 'x' } }, /not known here/],
     ['is plain HTTP', { cluster: { server: 'http://k.example' } }, /https/],

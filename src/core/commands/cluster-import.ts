@@ -1,70 +1,27 @@
-import { z } from 'zod';
-import type { Card, Field, Form, Part } from '../card.ts';
+import type { Form } from '../card.ts';
 import type { Answer, Command, Context } from '../command.ts';
 import { kubeconfigSecret } from '../connect.ts';
 import { asFault, Fault } from '../errors.ts';
 import { healthRecord } from '../health.ts';
-import { formatLine } from '../line.ts';
-import { atLeast, purposes } from '../policy.ts';
+import { atLeast } from '../policy.ts';
 import type { Engine } from '../ports/engine.ts';
 import type { ClusterHealth, KubeReview } from '../ports/kube.ts';
-import type { Change, Ref, Stored } from '../ports/store.ts';
-import type { Cluster, Health, Provisioner } from '../records.ts';
-import { field, fieldsOf, labelsSchema, type Problem, readValues } from '../schema.ts';
-import { clusterButtons, healthFacts } from '../views/job.ts';
-import { count } from '../words.ts';
-import { demand, findCluster, findProvisioner, movedFault, nameField, repeatAnswer, toCaller } from './common.ts';
-
-/** The engine of clusters that KQueen did not make, and the name its first provisioner gets. */
-const engineName = 'manual';
-const firstHome = 'existing';
-
-/** Slack takes 3,000 characters in a field, and a kubeconfig with certificates is about twice as long. */
-const parts = ['kubeconfig', 'kubeconfig2', 'kubeconfig3', 'kubeconfig4'] as const;
-
-const part = (label: string, help: string, order: number) =>
-  field(
-    z
-      .string()
-      .max(256 * 1024)
-      .optional(),
-    { label, help, secret: true, multiline: true, order },
-  );
-
-const args = z.object({
-  name: nameField,
-  provisioner: field(z.string().trim().min(1).optional(), {
-    label: 'Provisioner',
-    help: 'The one for existing clusters that it is listed under.',
-    order: 2,
-    live: true,
-  }),
-  purpose: field(z.enum(purposes).default('production'), {
-    label: 'Purpose',
-    help: 'Production clusters have stricter rules.',
-    order: 3,
-  }),
-  labels: field(labelsSchema.optional(), {
-    label: 'Labels',
-    help: 'key=value pairs, separated by commas.',
-    example: 'team=data',
-    order: 4,
-  }),
-  mode: field(z.enum(['read-only', 'operate']).optional(), {
-    label: 'What KQueen may do',
-    help: 'read-only: look at it. operate: also change what runs in it, such as accounts for access.',
-    order: 5,
-  }),
-  replace: field(z.boolean().optional(), {
-    label: 'Replace',
-    help: 'Gives a cluster that was imported before a new kubeconfig.',
-    order: 6,
-  }),
-  kubeconfig: part('Kubeconfig', 'As `kubectl config view --minify --flatten --raw` prints it; YAML or JSON.', 10),
-  kubeconfig2: part('Kubeconfig, second part', 'What did not fit into the field above: it goes on here.', 11),
-  kubeconfig3: part('Kubeconfig, third part', 'And here.', 12),
-  kubeconfig4: part('Kubeconfig, fourth part', 'And here.', 13),
-});
+import type { Change, Ref } from '../ports/store.ts';
+import type { Cluster, Provisioner } from '../records.ts';
+import { type Problem, readValues } from '../schema.ts';
+import { demand, findCluster, findProvisioner, movedFault, repeatAnswer, toCaller } from './common.ts';
+import {
+  firstHome,
+  type Home,
+  importArgs,
+  importEngine,
+  importForm,
+  kubeconfigParts,
+  mayOperate,
+  replaceForm,
+  resultCard,
+  sentence,
+} from './import-forms.ts';
 
 /**
  * Takes in a cluster that exists by its kubeconfig. Members may: it costs nothing, changes nothing anywhere, and gives KQueen no right that the
@@ -78,14 +35,14 @@ export const clusterImport: Command = {
   group: 'Clusters',
   policy: 'cluster:import',
   changes: true,
-  args,
+  args: importArgs,
   positional: ['name'],
   words: { on: 'provisioner', for: 'purpose' },
   open: true,
   async run(context, values) {
-    const engine = context.engines.get(engineName);
+    const engine = context.engines.get(importEngine);
     if (!engine) {
-      throw new Fault('unsupported', `The engine ${engineName} for existing clusters is not allowed here.`, {
+      throw new Fault('unsupported', `The engine ${importEngine} for existing clusters is not allowed here.`, {
         whose: 'admin',
       });
     }
@@ -95,27 +52,27 @@ export const clusterImport: Command = {
   },
 };
 
-/** Where it is to be listed: a provisioner that is there, one that is yet to be made, or a choice among several. */
-type Home = { is: 'there'; stored: Stored<'provisioner'> } | { is: 'new' } | { is: 'open'; all: Provisioner[] };
-
 async function homeOf(context: Context, wanted: string | undefined): Promise<Home> {
   const { caller, cache } = context;
   if (wanted) {
     const stored = await findProvisioner(context, wanted);
-    if (stored.record.engine === engineName) return { is: 'there', stored };
+    if (stored.record.engine === importEngine) return { is: 'there', stored };
     throw new Fault('bad-input', `Provisioner ${wanted} makes clusters at its provider; nothing is imported there.`, {
       field: 'provisioner',
       next: `An admin takes over a cluster that exists there with provisioner discover ${wanted}.`,
     });
   }
-  const all = cache.query('provisioner', caller.org, { where: (each) => each.engine === engineName, limit: 50 }).items;
+  const all = cache.query('provisioner', caller.org, {
+    where: (each) => each.engine === importEngine,
+    limit: 50,
+  }).items;
   const [only] = all;
   if (all.length > 1) return { is: 'open', all };
   if (only) return { is: 'there', stored: await findProvisioner(context, only.name) };
   if (atLeast(caller.role, 'admin')) return { is: 'new' };
   throw new Fault('not-found', 'There is no provisioner for existing clusters here, so nothing can be imported yet.', {
     whose: 'admin',
-    next: `An admin imports the first one, or allows it with provisioner add ${firstHome} engine=${engineName}.`,
+    next: `An admin imports the first one, or allows it with provisioner add ${firstHome} engine=${importEngine}.`,
   });
 }
 
@@ -123,7 +80,7 @@ async function importNew(context: Context, engine: Engine, values: Record<string
   const home = await homeOf(context, values.provisioner);
   const form = importForm(context, values, home);
   if (context.source !== 'form') return { audience: 'caller', form };
-  const read = readValues(args, values);
+  const read = readValues(importArgs, values);
   const problems: Problem[] = read.ok ? [] : [...read.problems];
   if (home.is === 'open') problems.push({ field: 'provisioner', message: 'Please choose one.' });
   const texts = kubeconfigTexts(values);
@@ -212,7 +169,7 @@ async function replace(context: Context, engine: Engine, values: Record<string, 
   const form = replaceForm(context, before, values, home);
   if (context.source !== 'form') return { audience: 'caller', form };
   const { name: _name, ...given } = values;
-  const read = readValues(args.omit({ name: true, provisioner: true, purpose: true, labels: true }), given);
+  const read = readValues(importArgs.omit({ name: true, provisioner: true, purpose: true, labels: true }), given);
   if (!read.ok) return refused(form, read.problems);
   const texts = kubeconfigTexts(values);
   if (texts.length === 0) return refused(form, [{ field: 'kubeconfig', message: 'Please fill this in.' }]);
@@ -268,7 +225,7 @@ async function look(context: Context, texts: string[]): Promise<Looked | Fault> 
 }
 
 function kubeconfigTexts(values: Record<string, string>): string[] {
-  const given = parts.map((key) => values[key] ?? '').filter((text) => text.trim() !== '');
+  const given = kubeconfigParts.map((key) => values[key] ?? '').filter((text) => text.trim() !== '');
   if (given.length < 2) return given;
   return [given.join(''), given.join('\n')];
 }
@@ -317,7 +274,7 @@ async function firstProvisioner(context: Context, engine: Engine): Promise<{ rec
       'conflict',
       `There is a provisioner named ${firstHome} already, which is not for existing clusters.`,
       {
-        next: `Add one under another name with provisioner add engine=${engineName}.`,
+        next: `Add one under another name with provisioner add engine=${importEngine}.`,
       },
     );
   }
@@ -348,10 +305,6 @@ async function firstProvisioner(context: Context, engine: Engine): Promise<{ rec
       { op: 'put', ref, record: { v: 1, id: ref.id, org, holder: id }, if: 0 },
     ],
   };
-}
-
-function mayOperate(home: Home): boolean {
-  return home.is === 'there' && home.stored.record.params.mode === 'operate';
 }
 
 function modeRefusal(home: Home): string {
@@ -391,120 +344,6 @@ async function takenProblem(context: Context, name: string, holder: string): Pro
 
 function problemOf(fault: Fault): Problem {
   return { field: 'kubeconfig', message: `${fault.message}${fault.next ? ` ${fault.next}` : ''}` };
-}
-
-function sentence(health: Health, { version, endpoint }: Cluster): string {
-  const nodes = health.nodes > 0 ? `${count(health.nodes, 'node')}, ` : '';
-  return `${nodes}${version ? `Kubernetes ${version}` : 'Kubernetes'} at ${endpoint}, ${health.verdict.toLowerCase()}.`;
-}
-
-function resultCard(
-  title: string,
-  says: string,
-  cluster: Cluster,
-  health: Health,
-  review: KubeReview,
-  warnings: string[],
-): Card {
-  const notes = [...warnings, ...reviewNotes(cluster, review)];
-  const may = review.everything === null ? 'It does not say' : review.everything ? 'Everything' : 'Not everything';
-  const shown: Part[] = [
-    { part: 'text', text: says },
-    {
-      part: 'facts',
-      facts: [
-        { label: 'API server', value: review.server },
-        ...(cluster.version ? [{ label: 'Kubernetes', value: cluster.version }] : []),
-        { label: 'Signs in with', value: `${review.by}${review.user ? `, as ${review.user}` : ''}` },
-        { label: 'It may there', value: may },
-        { label: 'KQueen may', value: cluster.readOnly ? 'Look at it, and nothing else' : 'Look at it and operate it' },
-        { label: 'Owner', value: cluster.ownerName },
-        ...healthFacts(health),
-      ],
-    },
-    ...notes.map((text): Part => ({ part: 'note', text })),
-    ...(cluster.notes ?? []).map((text): Part => ({ part: 'note', text })),
-  ];
-  return {
-    title,
-    tone: notes.length > 0 || health.verdict !== 'Healthy' ? 'warn' : 'good',
-    text: says,
-    parts: shown,
-    buttons: [
-      ...clusterButtons(cluster).filter(({ label }) => label === 'Check' || label === 'Show'),
-      { label: 'Detach', command: formatLine('cluster detach', ['cluster'], { cluster: cluster.name }) },
-    ],
-  };
-}
-
-function reviewNotes(cluster: Cluster, review: KubeReview): string[] {
-  const notes: string[] = [];
-  if (review.everything && cluster.readOnly) {
-    notes.push(
-      'This credential may do everything in the cluster, and KQueen only looks. One that may only read is enough and does less harm in wrong hands; give it with replace=yes.',
-    );
-  }
-  if (review.looks === false) {
-    notes.push('This credential may not list nodes and pods, so KQueen sees little of its health.');
-  }
-  return notes;
-}
-
-/** The fields of the kubeconfig: as many as the chat's field length needs. */
-function kubeconfigFields(context: Context, all: Field[]): Field[] {
-  const split = context.place.chat === 'slack';
-  return all
-    .filter(({ key }) => key === 'kubeconfig' || (split && parts.some((each) => each === key)))
-    .map((each) => (each.key === 'kubeconfig' ? { ...each, required: true } : each));
-}
-
-function importForm(context: Context, given: Record<string, string>, home: Home): Form {
-  const all = fieldsOf(args, given);
-  const pick = (key: string) => all.filter((each) => each.key === key);
-  const choice = pick('provisioner').map((each) => ({
-    ...each,
-    required: true,
-    choices: home.is === 'open' ? home.all.map(({ name }) => ({ value: name, label: name })) : [],
-  }));
-  const fields = [
-    ...pick('name'),
-    ...(home.is === 'open' ? choice : []),
-    ...pick('purpose'),
-    ...pick('labels'),
-    ...(mayOperate(home) ? pick('mode').map((each) => ({ ...each, value: given.mode ?? 'read-only' })) : []),
-    ...kubeconfigFields(context, all),
-  ];
-  const where = home.is === 'there' ? [['provisioner', home.stored.record.name] as const] : [];
-  return {
-    title: 'Import a cluster',
-    command: formatLine('cluster import', [], Object.fromEntries(where)),
-    submit: 'Look at it and import',
-    intro: introOf(home),
-    fields,
-    private: true,
-  };
-}
-
-function introOf(home: Home): string {
-  const first =
-    home.is === 'new' ? ` A provisioner named ${firstHome} is made with it, for clusters that exist already.` : '';
-  return `KQueen signs in with the kubeconfig and looks at the cluster before it is kept; nothing is changed there. The kubeconfig is kept sealed and never shown again.${first}`;
-}
-
-function replaceForm(context: Context, cluster: Cluster, given: Record<string, string>, home: Home): Form {
-  const all = fieldsOf(args, given);
-  const mode = given.mode ?? (cluster.readOnly === false ? 'operate' : 'read-only');
-  return {
-    title: `New kubeconfig: ${cluster.name}`.slice(0, 60),
-    command: formatLine('cluster import', ['name'], { name: cluster.name, replace: 'yes' }),
-    submit: 'Look at it and save',
-    intro: `KQueen signs in at ${String(cluster.spec.server)} with it before it takes the place of the old one.`,
-    fields: [
-      ...(mayOperate(home) ? all.filter(({ key }) => key === 'mode').map((each) => ({ ...each, value: mode })) : []),
-      ...kubeconfigFields(context, all),
-    ],
-    private: true,
-  };
 }
 
 function refused(form: Form, problems: Problem[]): Answer {
