@@ -2,13 +2,14 @@ import { Fault } from '../core/errors.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Engine, EngineClient, Engines } from '../core/ports/engine.ts';
 import type { Log } from '../core/ports/log.ts';
+import { aks } from './aks/index.ts';
 import { type CallHook, type Connection, openConnection } from './connection.ts';
 import { gke } from './gke/index.ts';
 import { manual } from './manual/index.ts';
 import { sandbox } from './sandbox/index.ts';
 
 /** Every engine there is; adding one is a folder and a line here. */
-export const all: readonly Engine[] = [sandbox, gke, manual];
+export const all: readonly Engine[] = [sandbox, gke, manual, aks];
 
 export interface EnginesOptions {
   /** Names of the engines that may be used here; absent means all. */
