@@ -181,11 +181,11 @@ function makeCounter(hooks: RequestHooks) {
 /**
  * An HTTP/1.1 proxy that ends TLS with a certificate of its own (`ca` of the result) and forwards to `target`,
  * `https://…` (trusting `targetCa`, PEM) or `http://…`. `tls: false` makes the client's side plain HTTP; `host` makes the certificate one for that
- * host name alone.
+ * host name alone; `keepHost` forwards the client's own `host` header, for servers that build addresses from it.
  */
 export async function startHttpProxy(
   target: string,
-  options: RequestHooks & { targetCa?: string; tls?: boolean; host?: string } = {},
+  options: RequestHooks & { targetCa?: string; tls?: boolean; host?: string; keepHost?: boolean } = {},
 ): Promise<CountingProxy> {
   const counter = makeCounter(options);
   const to = new URL(target);
@@ -198,7 +198,7 @@ export async function startHttpProxy(
   async function handle(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const counted = counter.add(request.method ?? 'GET', request.url ?? '/');
     if ((await counter.before(counted)) === 'cut') return reset(request);
-    const headers = { ...request.headers, host: to.host };
+    const headers = { ...request.headers, ...(options.keepHost ? {} : { host: to.host }) };
     const onward = send({
       host: to.hostname,
       port: to.port,

@@ -1,20 +1,24 @@
 /**
  * The kill matrix: a worker on real etcd and Redis is killed at its n-th request to the store or to the provider, before the request is
- * forwarded or after it was carried out; a fresh worker finishes the job, and the provider has seen one creation.
+ * forwarded or after it was carried out; a fresh worker finishes the job, and the provider has seen each change once. It runs for every
+ * engine that has a harness.
  */
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
+import type { Engine, Target } from '../../src/core/ports/engine.ts';
 import type { Store } from '../../src/core/ports/store.ts';
 import { endedStates, type Job, type JobKindName } from '../../src/core/records.ts';
+import { secretKeys } from '../../src/core/schema.ts';
 import { openEtcdDriver } from '../../src/store/etcd.ts';
 import { openSealer, parseSecretKeys } from '../../src/store/seal.ts';
 import { openStore } from '../../src/store/store.ts';
-import { type SandboxProvider, startSandboxProvider } from '../engines/sandbox-provider.ts';
-import { type ProxiedRequest, startGrpcProxy, startHttpProxy } from '../proxy.ts';
+import type { Harness, HarnessOptions, KubeBackend } from '../engines/harness.ts';
+import { type CountingProxy, type ProxiedRequest, startGrpcProxy, startHttpProxy } from '../proxy.ts';
 import { endProcess, eventually, spawnReaped, startEtcd, startRedis } from '../servers.ts';
 import { keepingLog } from '../store/parts.ts';
 import { mustCommit } from './bench.ts';
+import { type Ground, must, org, scenarios } from './matrix-scenarios.ts';
 import { heldCluster, sampleJob, sampleProvisioner } from './samples.ts';
 
 export interface Kill {
@@ -34,88 +38,73 @@ export interface Run {
   job: Job;
 }
 
-/** How a kind of job begins and how its end is recognised; `name` is the cluster's at the provider. */
-interface Scenario {
-  job: Partial<Job>;
-  cluster: Parameters<typeof heldCluster>[0];
-  prepare(provider: SandboxProvider, name: string, cluster: string): Promise<void>;
-  /** Throws when the world is not as it must be after the job. */
-  verify(provider: SandboxProvider, store: Store, name: string, cluster: string): Promise<void>;
-}
-
-const org = 'default';
-const spec = { region: 'sandbox-north', version: '1.34.2', size: 'small', nodes: 1 };
-
-/** One for every kind of job: a kind without one fails the matrix. */
-export const scenarios: Partial<Record<JobKindName, Scenario>> = {
-  'cluster.create': {
-    job: { kind: 'cluster.create' },
-    cluster: { phase: 'Requested' },
-    async prepare() {},
-    async verify(provider, store, name, cluster) {
-      const { record } = (await store.get({ kind: 'cluster', org, id: cluster })) ?? {};
-      must(
-        record?.phase === 'Ready' && record.openJob === undefined && record.kubeconfig,
-        `cluster is ${record?.phase}`,
-      );
-      must(await store.get({ kind: 'secret', org, id: `kubeconfig.${cluster}` }), 'no kubeconfig');
-      must(await store.get({ kind: 'health', org, id: cluster }), 'no health record');
-      must((await statusOf(provider, name)) === 'RUNNING', 'it does not run at the provider');
-      const made = await creations(provider, name);
-      must(made === 1, `${made} creations at the provider`);
-    },
-  },
-  'cluster.delete': {
-    job: { kind: 'cluster.delete' },
-    cluster: { phase: 'Ready' },
-    async prepare(provider, name, cluster) {
-      const labels = { 'kqueen-cluster': cluster, 'kqueen-org': org };
-      await provider.ask('POST', '/v1/clusters', { name, ...spec, labels });
-      await eventually('a cluster to delete', async () => (await statusOf(provider, name)) === 'RUNNING', {
-        timeoutMs: 30_000,
-        everyMs: 100,
-      });
-    },
-    async verify(provider, store, name, cluster) {
-      must((await store.get({ kind: 'cluster', org, id: cluster })) === undefined, 'the record is still there');
-      must((await store.get({ kind: 'name', org, id: `cluster.${name}` })) === undefined, 'its name is not free');
-      must((await statusOf(provider, name)) === undefined, 'it is still there at the provider');
-    },
-  },
-};
-
-function must(holds: unknown, problem: string): asserts holds {
-  if (!holds) throw new Error(problem);
-}
-
-async function statusOf(provider: SandboxProvider, name: string): Promise<string | undefined> {
-  const { clusters } = (await provider.ask('GET', `/v1/clusters?label=kqueen-cluster%3D${name}&limit=200`)) as {
-    clusters: { name: string; status: string }[];
-  };
-  return clusters.find((each) => each.name === name)?.status;
-}
-
-async function creations(provider: SandboxProvider, name: string): Promise<number> {
-  const { creates } = (await provider.ask('GET', '/v1/admin/calls')) as { creates: Record<string, { made: number }> };
-  return creates[name]?.made ?? 0;
-}
-
 export interface Matrix {
+  engine: Engine;
   /** One job of the kind; its worker is killed as asked, if it gets so far. Throws when anything is not as it must be in the end. */
   run(kind: JobKindName, kill?: Kill): Promise<Run>;
   close(): Promise<void>;
 }
 
-const secretKeys = Buffer.alloc(32, 5).toString('base64');
+export interface MatrixOptions {
+  open: (options: HarnessOptions) => Promise<Harness>;
+  /** Lends the clusters of the harness real Kubernetes APIs; without it they have their own. */
+  openKube?: () => Promise<KubeBackend>;
+}
+
+const sealingKeys = Buffer.alloc(32, 5).toString('base64');
 const workerProgram = fileURLToPath(new URL('./matrix-worker.ts', import.meta.url));
 
-/** Starts etcd, Redis and the sandbox provider; every run has its own keys in the stores and its own cluster name. */
-export async function openMatrix(): Promise<Matrix> {
-  const [etcd, redis, provider] = await Promise.all([startEtcd(), startRedis(), startSandboxProvider(200)]);
-  await provider.ask('PUT', '/v1/admin/quota', { clusters: 10_000, nodes: 10_000 });
+/** How long a create takes at the providers of the tests, in milliseconds. */
+const createMs = 300;
+
+/** Proxies before each address of a provider, with one count of their requests. */
+interface Fronts {
+  params: Record<string, unknown>;
+  seen: string[];
+  close(): Promise<void>;
+}
+
+type Hook = (seen: { n: number; words: string }) => Promise<'cut' | undefined>;
+
+async function openFronts(harness: Harness, hooks: Record<Kill['side'], Hook>): Promise<Fronts> {
+  const seen: string[] = [];
+  const numbers = new WeakMap<ProxiedRequest, number>();
+  const proxies: CountingProxy[] = [];
+  const params = { ...harness.params };
+  const authorities: string[] = [];
+  for (const { key, ca } of harness.addresses) {
+    const address = new URL(String(harness.params[key]));
+    const proxy = await startHttpProxy(address.origin, {
+      tls: address.protocol === 'https:',
+      keepHost: true,
+      ...(ca === undefined ? {} : { targetCa: ca }),
+      before(request) {
+        seen.push(words(request));
+        numbers.set(request, seen.length);
+        return hooks.before({ n: seen.length, words: words(request) });
+      },
+      after: (request) => hooks.after({ n: numbers.get(request) ?? 0, words: words(request) }),
+    });
+    proxies.push(proxy);
+    if (proxy.ca) authorities.push(proxy.ca);
+    params[key] = String(harness.params[key]).replace(address.origin, proxy.url);
+  }
+  if ('caBundle' in harness.engine.provisioner.shape) {
+    params.caBundle = [harness.params.caBundle, ...authorities].filter(Boolean).join('\n');
+  }
+  return { params, seen, close: async () => void (await Promise.all(proxies.map((proxy) => proxy.close()))) };
+}
+
+/** Starts etcd, Redis and the engine's provider; every run has its own keys in the stores and its own cluster. */
+export async function openMatrix(options: MatrixOptions): Promise<Matrix> {
+  const [etcd, redis, kube] = await Promise.all([startEtcd(), startRedis(), options.openKube?.()]);
+  const harness = await options.open({ createMs, ...(kube ? { kube } : {}) });
+  // The harness may begin with little.
+  await harness.faults.clear();
+  const client = await harness.engine.connect(harness.params);
   const log = keepingLog();
   const driver = openEtcdDriver({ hosts: etcd.hosts });
-  const sealer = openSealer(parseSecretKeys(secretKeys));
+  const sealer = openSealer(parseSecretKeys(sealingKeys));
   let runs = 0;
 
   async function run(kind: JobKindName, kill?: Kill): Promise<Run> {
@@ -124,30 +113,31 @@ export async function openMatrix(): Promise<Matrix> {
     const prefix = `/matrix/${name}`;
     const store = openStore(driver, { prefix, log });
     const scenario = scenarios[kind];
-    if (!scenario) throw new Error(`no scenario for ${kind}`);
+    const target: Target = { org, cluster: name, externalName: name, spec: harness.spec };
+    const ground: Ground = { harness, client, target };
     let child: ChildProcess | undefined;
     let killedAt: number | undefined;
     let request: string | undefined;
 
-    function hook(at: Kill['at'], side: Kill['side']) {
-      return async (seen: ProxiedRequest): Promise<'cut' | undefined> => {
+    function hook(at: Kill['at'], side: Kill['side']): Hook {
+      return async (seen) => {
         if (killedAt !== undefined || kill?.at !== at || kill.side !== side || kill.n !== seen.n || !child)
           return undefined;
         killedAt = performance.now();
-        request = words(seen);
+        request = seen.words;
         await endProcess(child, 'SIGKILL');
         return 'cut';
       };
     }
-    const toStore = await startGrpcProxy(etcd.url, { before: hook('store', 'before'), after: hook('store', 'after') });
-    const toProvider = await startHttpProxy(provider.url, {
-      targetCa: provider.ca,
-      before: hook('provider', 'before'),
-      after: hook('provider', 'after'),
+    const counted = (run: Hook) => (seen: ProxiedRequest) => run({ n: seen.n, words: words(seen) });
+    const toStore = await startGrpcProxy(etcd.url, {
+      before: counted(hook('store', 'before')),
+      after: counted(hook('store', 'after')),
     });
+    const fronts = await openFronts(harness, { before: hook('provider', 'before'), after: hook('provider', 'after') });
     let said = '';
     function startChild(): ChildProcess {
-      const settings = { etcd: toStore.url, prefix, redis: redis.url, redisPrefix: name, secretKeys };
+      const settings = { etcd: toStore.url, prefix, redis: redis.url, redisPrefix: name, secretKeys: sealingKeys };
       const started = spawnReaped(process.execPath, [workerProgram], {
         PATH: process.env.PATH,
         MATRIX_WORKER: JSON.stringify(settings),
@@ -161,8 +151,7 @@ export async function openMatrix(): Promise<Matrix> {
     }
 
     try {
-      await scenario.prepare(provider, name, name);
-      await seed(store, scenario, name, { url: toProvider.url, caBundle: toProvider.ca });
+      await seed(store, await scenario.prepare(ground), ground, fronts.params);
       const jobRef = { kind: 'job', org, id: name } as const;
       const first = startChild();
       child = first;
@@ -188,9 +177,9 @@ export async function openMatrix(): Promise<Matrix> {
         }
       }
       const job = await eventually('the end of the job', ended, { timeoutMs: 60_000, everyMs: 50 });
-      const requests = { store: toStore.seen().map(words), provider: toProvider.seen().map(words) };
+      const requests = { store: toStore.seen().map(words), provider: [...fronts.seen] };
       must(job.record.state === 'Succeeded', `the job ended as ${job.record.state}: ${job.record.note}`);
-      await scenario.verify(provider, store, name, name);
+      await scenario.verify(ground, store);
       const audit = await store.page('audit', org);
       must(audit.items.length === 1, `${audit.items.length} audit entries of its end`);
       await endProcess(child, 'SIGKILL');
@@ -202,20 +191,30 @@ export async function openMatrix(): Promise<Matrix> {
       throw new Error(`${what}: ${String(error)}\njob: ${JSON.stringify(job?.record)}\nworker: ${said}`);
     } finally {
       if (child) await endProcess(child, 'SIGKILL');
-      await Promise.all([toStore.close(), toProvider.close()]);
+      await Promise.all([toStore.close(), fronts.close()]);
     }
   }
 
-  async function seed(store: Store, scenario: Scenario, name: string, params: Record<string, string>): Promise<void> {
+  async function seed(
+    store: Store,
+    begin: Awaited<ReturnType<(typeof scenarios)[JobKindName]['prepare']>>,
+    { target }: Ground,
+    params: Record<string, unknown>,
+  ): Promise<void> {
     const now = Date.now();
+    const name = target.cluster;
+    const engine = harness.engine.name;
+    const hidden = secretKeys(harness.engine.provisioner);
+    const pick = (wanted: boolean) =>
+      Object.fromEntries(Object.entries(params).filter(([key]) => hidden.includes(key) === wanted));
     const secret = { kind: 'secret', org, id: 'provisioner.p1' } as const;
-    const sealed = sealer.seal(secret, JSON.stringify({ token: provider.token }));
-    const record = sampleProvisioner({ params, secretFields: ['token'] });
+    const sealed = sealer.seal(secret, JSON.stringify(pick(true)));
+    const record = sampleProvisioner({ engine, params: pick(false), secretFields: hidden });
     const job = sampleJob({
-      ...{ id: name, cluster: name, clusterName: name, requestedAt: now, dueAt: now, ...scenario.job },
+      ...{ id: name, cluster: name, clusterName: name, engine, requestedAt: now, dueAt: now, ...begin.job },
     });
     const cluster = heldCluster({
-      ...{ id: name, name, externalName: name, openJob: name, spec, ...scenario.cluster },
+      ...{ id: name, name, externalName: name, engine, openJob: name, ...begin.cluster },
     });
     await mustCommit(store, [
       { op: 'put', ref: { kind: 'provisioner', org, id: 'p1' }, record },
@@ -231,16 +230,25 @@ export async function openMatrix(): Promise<Matrix> {
   }
 
   return {
+    engine: harness.engine,
     run,
     async close() {
-      await driver.close();
-      await Promise.all([etcd.stop(), redis.stop(), provider.stop()]);
+      await Promise.all([client.close(), driver.close()]);
+      await harness.close();
+      await Promise.all([etcd.stop(), redis.stop(), kube?.close()]);
     },
   };
 }
 
-function words({ method, path }: ProxiedRequest): string {
+function words({ method, path }: Pick<ProxiedRequest, 'method' | 'path'>): string {
   return `${method} ${path}`;
+}
+
+/** Positions, counted from 1, of the requests that change the provider; those for a token do not. */
+export function changesAmong(requests: readonly string[]): number[] {
+  const changes = (request: string) =>
+    /^(POST|PUT|PATCH|DELETE) /.test(request) && !/token|oauth|crumb|listCluster\w+Credential/i.test(request);
+  return requests.flatMap((request, index) => (changes(request) ? [index + 1] : []));
 }
 
 /** A run's queue has no reader any more; Redis keeps everything in memory. */
@@ -277,7 +285,7 @@ export function spread(last: number, count: number): number[] {
 }
 
 /** One line for the report. */
-export function summary(kind: JobKindName, runs: Run[], unharmed: Run): string {
+export function summary(kind: string, runs: Run[], unharmed: Run): string {
   const killed = runs.filter((run) => run.killed);
   const resumed = killed.flatMap((run) => (run.resumedMs === undefined ? [] : [run.resumedMs])).sort((a, b) => a - b);
   const at = (share: number) =>

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jobKinds } from '../../src/core/jobs/index.ts';
 import type { JobKindName } from '../../src/core/records.ts';
+import { sandbox } from '../../src/engines/sandbox/index.ts';
+import { openSandboxHarness } from '../engines/sandbox-harness.ts';
 import { type Kill, type Matrix, openMatrix, type Run, runKills, summary } from '../jobs/kill-matrix.ts';
+import { unable } from '../jobs/matrix-scenarios.ts';
 import { lacksServer } from '../servers.ts';
 
 /** Runs at the same time: each waits for locks and starts of processes most of its life. */
@@ -10,15 +13,18 @@ const atOnce = 4;
 describe.skipIf(lacksServer('etcd', 'redis-server'))('resume: the whole kill matrix', () => {
   let matrix: Matrix;
   beforeAll(async () => {
-    matrix = await openMatrix();
+    matrix = await openMatrix({ open: openSandboxHarness });
   });
   afterAll(async () => {
     await matrix.close();
   });
 
-  it.each(Object.keys(jobKinds) as JobKindName[])(
+  it.for(Object.keys(jobKinds) as JobKindName[])(
     '%s survives kill -9 at every request',
-    async (kind) => {
+    { timeout: 3_600_000 },
+    async (kind, { skip }) => {
+      const lack = unable(sandbox, kind);
+      if (lack) skip(lack);
       const unharmed = await matrix.run(kind);
       const runs: Run[] = [];
       for (const at of ['store', 'provider'] as const) {
@@ -34,6 +40,5 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))('resume: the whole kill mat
       console.info(summary(kind, runs, unharmed));
       expect(runs.filter((run) => run.killed).length).toBeGreaterThan(unharmed.requests.store.length);
     },
-    3_600_000,
   );
 });
