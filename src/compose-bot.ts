@@ -5,11 +5,14 @@ import { createDispatch } from './bot/dispatch.ts';
 import type { Inbound, Outbound } from './bot/inbound.ts';
 import { createLiveOptions } from './bot/live-options.ts';
 import { type Notifier, startNotifier } from './bot/notifier.ts';
+import type { Heard } from './bot/slack/app.ts';
 import { openTerminal, type Terminal } from './bot/text/terminal.ts';
 import { newId } from './clock.ts';
 import { openRunningSlack } from './compose-slack.ts';
+import { withDoctor } from './core/commands/doctor.ts';
 import { registry } from './core/commands/index.ts';
 import { connectProvisioner } from './core/connect.ts';
+import type { Finding } from './core/doctor.ts';
 import { asFault } from './core/errors.ts';
 import type { ChatPort } from './core/ports/chat.ts';
 import type { Clock } from './core/ports/clock.ts';
@@ -22,6 +25,7 @@ import type { Place } from './core/records.ts';
 import type { Listener } from './http.ts';
 import type { Metrics } from './metrics.ts';
 import type { Settings } from './settings.ts';
+import type { OpenedStore } from './store/index.ts';
 
 /** What the bot role is made of. */
 export interface BotParts {
@@ -36,6 +40,9 @@ export interface BotParts {
   engines: Engines;
   kube: Kube;
   metrics: Metrics;
+  /** For the doctor: the store's space, and the port that is listened on, once it is. */
+  checkSpace: OpenedStore['checkSpace'];
+  port(): number | undefined;
 }
 
 /** What the one port serves for the chats. */
@@ -118,6 +125,21 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
     await Promise.all([...notifiers.values()].map((notifier) => notifier.close()));
   }
 
+  let slackHeard: Heard | undefined;
+  async function lookAtAll(): Promise<Finding[]> {
+    const { examine } = await import('./doctor.ts');
+    const port = parts.port();
+    return examine({
+      settings,
+      opened: { store, sealer, checkSpace: parts.checkSpace },
+      queue,
+      engines,
+      clock,
+      ...(slackHeard ? { heard: slackHeard } : {}),
+      ...(port === undefined ? {} : { port }),
+    });
+  }
+
   const tell = async (inbound: Inbound, answer: Outbound): Promise<void> => {
     const port = portOf(inbound.place);
     if (!port || !answer.card) return;
@@ -125,7 +147,7 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
     await port.post(direct ? await port.direct(inbound.person.id) : inbound.place, answer.card, newId(16));
   };
   const handle = createDispatch({
-    registry,
+    registry: withDoctor(registry, lookAtAll),
     store,
     cache,
     engines,
@@ -173,6 +195,7 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
       closed: (port) => leave(port),
     });
     stops.push({ name: 'slack', stop: () => slack.stop(3_000) });
+    slackHeard = slack.heard;
     if (slack.events) chats.slack = slack.events;
     if (slack.installer) chats.slackInstall = slack.installer;
     begins.push(() => slack.start());

@@ -34,8 +34,6 @@ export interface RunningSlack {
   stop(graceMs: number): Promise<void>;
   /** Throws a Fault while it cannot serve. */
   ready(): Promise<void>;
-  /** The open workspaces; `team` is empty until Slack has told which it is. */
-  workspaces(): { team: string; name: string; token: string }[];
 }
 
 /** Opens what the settings ask for; `start` connects it. */
@@ -61,6 +59,5 @@ export async function openRunningSlack(
     start: () => one.start(),
     stop: (graceMs) => one.stop(graceMs),
     ready: () => one.port.ready(),
-    workspaces: () => [{ team: one.port.workspace, name: one.port.workspace, token: botToken }],
   };
 }

@@ -107,8 +107,22 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
     await registerSandbox({ store, sealer, newId, org, now: clock.now() }, child);
   }
 
+  let listening: number | undefined;
   const chats = roles.bot
-    ? await startBot(settings, { log, clock, stops, store, cache, sealer, queue, engines, kube, metrics })
+    ? await startBot(settings, {
+        log,
+        clock,
+        stops,
+        store,
+        cache,
+        sealer,
+        queue,
+        engines,
+        kube,
+        metrics,
+        checkSpace: opened.checkSpace,
+        port: () => listening,
+      })
     : null;
 
   let worker: WorkerHandle | undefined;
@@ -178,6 +192,7 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
     },
   );
   stops.push({ name: 'http', stop: () => http.close(3_000) });
+  listening = http.port;
   await chats?.begin?.();
   return {
     port: http.port,

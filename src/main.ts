@@ -1,6 +1,6 @@
 /**
  * KQueen's entry: `node src/main.ts` runs both roles, `node src/main.ts bot` and `node src/main.ts worker` one each. Without configuration it
- * starts everything on loopback, to try; with configuration it is the production bot.
+ * starts everything on loopback, to try; with configuration it is the production bot. `node src/main.ts doctor` looks for what is wrong.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -99,7 +99,15 @@ async function stopped(kqueen: Running, log: Log, also?: Promise<unknown>): Prom
   await kqueen.stop();
 }
 
+async function doctor(): Promise<number> {
+  const { runDoctor } = await import('./doctor.ts');
+  const { columns } = process.stdout;
+  const write = (text: string) => process.stdout.write(text);
+  return runDoctor(process.env, process.argv.slice(3), write, columns === undefined ? {} : { columns });
+}
+
 try {
+  if (process.argv[2] === 'doctor') process.exit(await doctor());
   await main();
   process.exit(0);
 } catch (thrown) {

@@ -46,8 +46,6 @@ export interface ManySlack {
   stop(graceMs: number): Promise<void>;
   /** Throws a Fault while Slack cannot reach us. One workspace's dead token is no reason to be out of service for the others. */
   ready(): Promise<void>;
-  /** The open workspaces, with what calls to them are made with. */
-  workspaces(): { team: string; name: string; token: string; port: ChatPort }[];
 }
 
 /** A token is renewed this long before it ends, as Slack's own libraries do. */
@@ -298,13 +296,6 @@ export async function openSlackForMany(options: ManyOptions): Promise<ManySlack>
     async ready() {
       if (!app.linked()) throw new Fault('unreachable', 'There is no Socket Mode connection to Slack.');
     },
-    workspaces: () =>
-      [...open].map(([team, { installed, workspace }]) => ({
-        team,
-        name: installed.record.name,
-        token: installed.tokens.bot,
-        port: workspace.port,
-      })),
   };
 }
 

@@ -12,7 +12,7 @@
 import { randomBytes } from 'node:crypto';
 import { APP_ID, BOT_USER, type Core } from './core.ts';
 import { textOf } from './json.ts';
-import { wrong } from './refusal.ts';
+import { unlucky, wrong } from './refusal.ts';
 import type { Clock, Json } from './types.ts';
 
 const CODE_LIFE_MS = 600_000;
@@ -83,7 +83,7 @@ export class Registration {
     if (grant === 'refresh_token') return this.#refresh(textOf(args.refresh_token));
     if (grant !== 'authorization_code') throw wrong('invalid_grant_type');
     const code = this.#codes.get(textOf(args.code));
-    if (code === undefined || this.#clock.now() - code.at > CODE_LIFE_MS) throw wrong('invalid_code');
+    if (code === undefined || this.#clock.now() - code.at > CODE_LIFE_MS) throw unlucky('invalid_code');
     if (code.used) throw wrong('code_already_used');
     if (code.redirectUri !== textOf(args.redirect_uri)) throw wrong('bad_redirect_uri');
     code.used = true;
@@ -109,8 +109,8 @@ export class Registration {
   }
 
   #identify(args: Json): void {
-    if (textOf(args.client_id) !== this.app.clientId) throw wrong('invalid_client_id');
-    if (textOf(args.client_secret) !== this.app.clientSecret) throw wrong('bad_client_secret');
+    if (textOf(args.client_id) !== this.app.clientId) throw unlucky('invalid_client_id');
+    if (textOf(args.client_secret) !== this.app.clientSecret) throw unlucky('bad_client_secret');
   }
 
   #refresh(token: string): Json {
