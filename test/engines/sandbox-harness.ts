@@ -84,8 +84,11 @@ export async function openSandboxHarness(options: HarnessOptions = {}): Promise<
         proxy.cut();
       },
       webPage: async () => void (await onRequests({ html: true })),
-      serverError: async () =>
-        void (await onRequests({ status: 500, code: 'internal', message: 'The database broke.' })),
+      async serverError() {
+        // Broken programs tell what they were asked with.
+        const message = `The database broke at {"authorization":"Bearer ${provider.token}","key":"${provider.token}"}.`;
+        await onRequests({ status: 500, code: 'internal', message });
+      },
       cutAnswer: async () => void (await onRequests({ truncate: true })),
       async forbid() {
         const message = 'This token lacks the permission clusters.manage.';
