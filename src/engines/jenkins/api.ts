@@ -2,17 +2,19 @@ import { Fault } from '../../core/errors.ts';
 import type { Call } from '../../core/ports/engine.ts';
 import { type Http, type HttpAnswer, openHttp } from '../http.ts';
 import { openConsole, type Tail } from './console.ts';
-import { explainAnswer, header, isCrumbRefusal, missing, providerName } from './explain.ts';
+import { explainAnswer, header, isCrumbRefusal, notJenkins, providerName } from './explain.ts';
 import type { JenkinsProvisioner } from './schema.ts';
 import { readLines } from './schema.ts';
-import { CrumbAnswer, readAnswer } from './wire.ts';
+import { CrumbAnswer, readAnswer, WhoAmIAnswer } from './wire.ts';
 
 /** The connection to one Jenkins. Paths begin with a slash and are below the address of the provisioner. */
 export interface Jenkins {
   /** Secret values, for scrubbing. */
   secrets: readonly string[];
-  /** A JSON answer with its headers; null for Jenkins' own 404. Any other 404 is a Fault. */
+  /** A JSON answer with its headers; null for Jenkins' own 404. A 404 of something else is a Fault. */
   get(path: string, call: Call, tree?: string): Promise<{ body: unknown; headers: HttpAnswer['headers'] } | null>;
+  /** The same of a page that a plugin adds: any 404 says that there is none. */
+  getIfThere(path: string, call: Call): Promise<unknown>;
   /** Sends a form; redirects and Jenkins' own 404 are answers. */
   post(
     path: string,
@@ -62,7 +64,17 @@ export function openJenkins(params: JenkinsProvisioner): Jenkins {
     authorize,
     renew: (status, answer) => session !== null && isCrumbRefusal(status, answer) && session.drop(),
   });
-  const console = openConsole({ ...common, authorize });
+  /**
+   * Throws unless a 404 is Jenkins' own. Its pages say so in a header, but many a 404 comes from the servlet container below it, which does not;
+   * then Jenkins has to answer where it always does.
+   */
+  async function proveOwn(headers: HttpAnswer['headers'], call: Call): Promise<void> {
+    if (header(headers, 'x-jenkins')) return;
+    const answer = await http.send({ path: '/whoAmI/api/json', notFound: 'any' }, call);
+    if (answer.status === 404 || !WhoAmIAnswer.safeParse(answer.body).success) throw notJenkins();
+  }
+
+  const console = openConsole({ ...common, authorize, proveOwn });
 
   /** What a redirect of an artifact leads to: a host for untrusted content, whose address holds the right to read. */
   async function elsewhere(location: string, call: Call): Promise<string | null> {
@@ -85,19 +97,23 @@ export function openJenkins(params: JenkinsProvisioner): Jenkins {
     async get(path, call, tree) {
       const answer = await http.send({ path, query: { tree }, notFound: 'any' }, call);
       if (answer.status !== 404) return { body: answer.body, headers: answer.headers };
-      if (header(answer.headers, 'x-jenkins')) return null;
-      throw missing('such page', answer.headers);
+      await proveOwn(answer.headers, call);
+      return null;
+    },
+    async getIfThere(path, call) {
+      const answer = await http.send({ path, notFound: 'any' }, call);
+      return answer.status === 404 ? null : answer.body;
     },
     async post(path, form, call, query = {}) {
       const answer = await http.send({ method: 'POST', path, query, form, redirect: 'answer', notFound: 'any' }, call);
-      if (answer.status === 404 && !header(answer.headers, 'x-jenkins')) throw missing('such page', answer.headers);
+      if (answer.status === 404) await proveOwn(answer.headers, call);
       return answer;
     },
     async text(path, call) {
       const answer = await http.send({ path, answer: 'text', redirect: 'answer', notFound: 'any' }, call);
       if (answer.status === 404) {
-        if (header(answer.headers, 'x-jenkins')) return null;
-        throw missing('such page', answer.headers);
+        await proveOwn(answer.headers, call);
+        return null;
       }
       if (answer.status >= 300) return elsewhere(header(answer.headers, 'location') ?? '', call);
       return String(answer.body ?? '');
@@ -125,10 +141,8 @@ function openSession(http: Http): Session {
 
   async function fetchCrumb(call: Call): Promise<Record<string, string>> {
     const answer = await http.send({ path: '/crumbIssuer/api/json', notFound: 'any' }, call);
-    if (answer.status === 404) {
-      if (!header(answer.headers, 'x-jenkins')) throw missing('such page', answer.headers);
-      return {};
-    }
+    // Something that is no Jenkins is found out by the request that follows.
+    if (answer.status === 404) return {};
     const { crumb, crumbRequestField } = readAnswer(CrumbAnswer, answer.body);
     const set = answer.headers['set-cookie'] ?? [];
     const cookies = (Array.isArray(set) ? set : [set]).map((cookie) => cookie.split(';')[0]?.trim()).filter(Boolean);

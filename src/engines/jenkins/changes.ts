@@ -123,7 +123,7 @@ async function start(
   if (!job) throw withoutJob(purpose);
   const values = valuesFor(params, job, wish);
   const answer = await jenkins.post(`${jobPath(job.name)}/buildWithParameters`, values, call, { delay: '0sec' });
-  if (answer.status === 404) throw missing(`job ${job.name}`, answer.headers);
+  if (answer.status === 404) throw missing(`job ${job.name}`);
   const location = header(answer.headers, 'location') ?? '';
   const path = URL.canParse(location, params.url) ? new URL(location, params.url).pathname : '';
   // Only the number counts: the host is what Jenkins believes to be its own.

@@ -121,7 +121,7 @@ export function openJenkinsClient(params: JenkinsProvisioner): EngineClient {
   async function kubeconfigOf(history: History, made: Build, call: Call): Promise<string> {
     const job = history.jobs.provision;
     const got = job && made.number !== undefined ? await readBuild(jenkins, job, made.number, call) : null;
-    if (!got) throw missing(`build ${idOf(made)}`, { 'x-jenkins': '-' });
+    if (!got) throw missing(`build ${idOf(made)}`);
     const text = await readArtifact(jenkins, made, params.kubeconfigArtifact, got.answer.artifacts ?? [], call);
     if (serverOf(text) !== null) return text;
     throw new Fault('not-found', `The artifact ${params.kubeconfigArtifact} of ${idOf(made)} is not a kubeconfig.`, {
@@ -222,7 +222,7 @@ export function openJenkinsClient(params: JenkinsProvisioner): EngineClient {
 
   async function probe(call: Call): Promise<CheckResult> {
     const who = await jenkins.get('/whoAmI/api/json', call);
-    if (!who) throw missing('page for whom it takes the caller', { 'x-jenkins': '-' });
+    if (!who) throw missing('page for whom it takes the caller');
     const { name, anonymous } = readAnswer(WhoAmIAnswer, who.body);
     if (anonymous) throw unseen();
     const facts = [

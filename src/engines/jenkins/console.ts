@@ -12,7 +12,7 @@ import {
   strangeAnswer,
   timeoutFault,
 } from '../http-faults.ts';
-import { header, missing } from './explain.ts';
+import { header } from './explain.ts';
 
 export interface ConsoleOptions {
   base: string;
@@ -20,6 +20,8 @@ export interface ConsoleOptions {
   secrets: readonly string[];
   caBundle?: string;
   authorize(call: Call): Promise<Record<string, string>>;
+  /** Throws unless a 404 is Jenkins' own. */
+  proveOwn(headers: BadAnswer['headers'], call: Call): Promise<void>;
   explain(status: number, body: unknown, answer: BadAnswer): Explanation;
 }
 
@@ -83,8 +85,8 @@ export function openConsole(options: ConsoleOptions): Tail {
       const text = await readSome(answer.body, long ? 0 : Math.max(longest * 4, 256 * 1024));
       if (long) return size;
       if (status === 404) {
-        if (header(headers, 'x-jenkins')) return null;
-        throw missing('such page', headers);
+        await options.proveOwn(headers, call);
+        return null;
       }
       if (status === 200 && Number.isFinite(size)) {
         return { text, next: size, more: header(headers, 'x-more-data') === 'true' };

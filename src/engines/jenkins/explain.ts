@@ -67,18 +67,22 @@ export function explainAnswer(status: number, _body: unknown, answer: BadAnswer)
   }
   const illegal = /Illegal choice for parameter ([\w.-]+)/i.exec(answer.text)?.[1];
   if (illegal) return { kind: 'bad-input', message: `it does not take this value for ${illegal}.`, field: illegal };
-  return {};
+  // Some refusals come with their sentence in a header of their own.
+  const said = header(answer.headers, 'x-error');
+  return said ? { message: said } : {};
 }
 
-/** The Fault for a 404: of a job or build that is not there, or of something that is no Jenkins. */
-export function missing(what: string, headers: BadAnswer['headers']): Fault {
-  if (!header(headers, 'x-jenkins')) {
-    return new Fault('unreachable', 'The address of the provisioner is not that of a Jenkins.', {
-      whose: 'admin',
-      retryable: false,
-      next: 'Ask an admin to check the address of the provisioner: as in the browser, with the path if there is one.',
-    });
-  }
+/** The Fault for an address where something else answers. */
+export function notJenkins(): Fault {
+  return new Fault('unreachable', 'The address of the provisioner is not that of a Jenkins.', {
+    whose: 'admin',
+    retryable: false,
+    next: 'Ask an admin to check the address of the provisioner: as in the browser, with the path if there is one.',
+  });
+}
+
+/** The Fault for what Jenkins answers with its 404: what is not there, or may not be seen. */
+export function missing(what: string): Fault {
   return new Fault('not-found', `Jenkins has no ${what}, or its user may not see it.`, {
     whose: 'admin',
     next: 'Ask an admin to check the name with its folders, and that the account has Job/Read there.',

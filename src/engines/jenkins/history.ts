@@ -125,7 +125,7 @@ export async function readHistory(
   });
   // The queue first: what leaves it in between is then found among the builds.
   const queue = await jenkins.get('/queue/api/json', call, queueTree);
-  if (!queue) throw missing('queue', { 'x-jenkins': '-' });
+  if (!queue) throw missing('queue');
   const { items } = readAnswer(QueueAnswer, queue.body);
   const names = [...new Set(named.map(({ name }) => name))];
   const answers = new Map<string, JobAnswer>();
@@ -156,7 +156,7 @@ async function readJobBuilds(jenkins: Jenkins, name: string, deep: boolean, call
 }
 
 function noJob(name: string) {
-  return missing(`job ${name}`, { 'x-jenkins': '-' });
+  return missing(`job ${name}`);
 }
 
 /** One build with what it takes to show its progress; null when Jenkins has it no more. */
@@ -265,10 +265,11 @@ function stageOf(result: string): Build['stage'] {
   return ['FAILURE', 'ABORTED', 'UNSTABLE', 'NOT_BUILT'].includes(result) ? 'failed' : 'strange';
 }
 
-/** Whether the address of a queued task, by whatever name Jenkins gives itself, is that of the job. */
+/** Whether the address of a queued task, by whatever host and path Jenkins gives itself, is that of the job. */
 function isOf(url: string | null | undefined, job: string): boolean {
   if (!url || !URL.canParse(url, 'http://jenkins')) return false;
-  return new URL(url, 'http://jenkins').pathname
-    .replace(/\/+$/, '')
-    .endsWith(new URL(`http://jenkins${jobPath(job)}`).pathname);
+  const { pathname } = new URL(url, 'http://jenkins');
+  const own = new URL(jobPath(job), 'http://jenkins').pathname;
+  const at = pathname.indexOf('/job/');
+  return at >= 0 && pathname.slice(at).replace(/\/+$/, '') === own;
 }

@@ -3,8 +3,8 @@ import { oneLine, scrub } from '../scrub.ts';
 /** Largest log that is handed on, in bytes. */
 export const longestLog = 1024 * 1024;
 
-/** Escape sequences for colours; ESC and CSI are the only control characters that begin one. */
-const colours = /\p{Cc}\[[0-9;?]*[ -/]*[@-~]/gu;
+/** Escape sequences for colours (ECMA-48), made from the number of ESC: written out it would not be seen. */
+const colours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, 'g');
 const privateKey = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g;
 
 /** What Jenkins and its plugins write around what went wrong, which says nothing by itself. */

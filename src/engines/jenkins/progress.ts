@@ -42,12 +42,12 @@ export function openReports(jenkins: Jenkins, address: string): Reports {
   async function stageOf(build: Build, number: number, call: Call): Promise<string | undefined> {
     const since = withoutStages.get(build.job);
     if (since !== undefined && Date.now() - since < noStagesMs) return undefined;
-    const got = await jenkins.get(`${buildPath(build.job, number)}/wfapi/describe`, call);
+    const got = await jenkins.getIfThere(`${buildPath(build.job, number)}/wfapi/describe`, call);
     if (!got) {
       remember(withoutStages, build.job, Date.now());
       return undefined;
     }
-    const { status, stages } = readAnswer(StagesAnswer, got.body);
+    const { status, stages } = readAnswer(StagesAnswer, got);
     const paused = status === 'PAUSED_PENDING_INPUT';
     const name = (
       stages.findLast((each) => each.status === 'IN_PROGRESS' || each.status === 'PAUSED_PENDING_INPUT') ??

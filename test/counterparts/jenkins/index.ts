@@ -25,8 +25,10 @@ export interface Trouble {
   limitSeconds?: number;
   /** So many changes are carried out and not answered. */
   loseAnswers?: number;
-  /** No more than its first bytes of a resource domain are there. */
+  /** Artifacts are served by a domain of their own (the resource root URL). */
   resourceDomain?: boolean;
+  /** Also answers that are no pages of Jenkins carry `X-Jenkins`. */
+  headersEverywhere?: boolean;
   /** The plugin pipeline-rest-api is not installed. */
   withoutStages?: boolean;
 }
@@ -51,14 +53,14 @@ export interface JenkinsServer {
 export interface JenkinsOptions {
   tls?: boolean;
   contextPath?: string;
-  /** What Jenkins believes to be its own address: by default one that nobody can reach. */
-  root?: string;
+  /** Whether the address that Jenkins believes to be its own is the real one; by default nobody can reach it. */
+  knowsItself?: boolean;
 }
 
 /** Starts a Jenkins without users and jobs. */
 export async function startJenkins(options: JenkinsOptions = {}): Promise<JenkinsServer> {
   const contextPath = options.contextPath ?? '/jenkins';
-  const root = options.root ?? `http://jenkins.example.internal:8080${contextPath}`;
+  let root = `http://jenkins.example.internal:8080${contextPath}`;
   const world = makeWorld();
   const access = makeAccess();
   const trouble: Trouble = {};
@@ -90,11 +92,12 @@ export async function startJenkins(options: JenkinsOptions = {}): Promise<Jenkin
   const route = makeRoutes({
     world,
     access,
-    render: makeRenderer(world, root),
+    render: makeRenderer(world, () => root),
     contextPath,
-    root,
+    root: () => root,
     version: '2.541.1',
     resourceRoot: () => (trouble.resourceDomain ? resourceUrl : null),
+    headersEverywhere: () => trouble.headersEverywhere === true,
     stages: () => !trouble.withoutStages,
   });
 
@@ -150,7 +153,8 @@ export async function startJenkins(options: JenkinsOptions = {}): Promise<Jenkin
         return;
       }
       const body = answer.body ?? '';
-      response.writeHead(answer.status, { ...answer.headers, 'content-length': Buffer.byteLength(body) });
+      const date = new Date(world.now()).toUTCString();
+      response.writeHead(answer.status, { date, ...answer.headers, 'content-length': Buffer.byteLength(body) });
       if (trouble.cutAnswers) {
         response.write(body.slice(0, Math.floor(body.length / 2)), () => request.socket.destroy());
         return;
@@ -173,8 +177,10 @@ export async function startJenkins(options: JenkinsOptions = {}): Promise<Jenkin
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
+  const url = `${certificate ? 'https' : 'http'}://127.0.0.1:${port}${contextPath}`;
+  if (options.knowsItself) root = url;
   return {
-    url: `${certificate ? 'https' : 'http'}://127.0.0.1:${port}${contextPath}`,
+    url,
     port,
     ca: certificate?.ca ?? '',
     world,

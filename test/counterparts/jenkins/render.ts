@@ -13,10 +13,10 @@ export interface Renderer {
 }
 
 /** `root` is what Jenkins believes to be its own address, without a slash at its end. */
-export function makeRenderer(world: World, root: string): Renderer {
+export function makeRenderer(world: World, root: () => string): Renderer {
   function jobUrl(job: Job): string {
     const path = job.fullName.split('/').map((part) => `/job/${encodeURIComponent(part)}`);
-    return `${root}${path.join('')}/`;
+    return `${root()}${path.join('')}/`;
   }
 
   function short(build: Build): Json {

@@ -27,10 +27,12 @@ export interface RouteOptions {
   render: Renderer;
   contextPath: string;
   /** What Jenkins believes to be its own address. */
-  root: string;
+  root: () => string;
   version: string;
   /** Where artifacts are served without credentials (the resource root URL); absent: by Jenkins itself. */
   resourceRoot?: () => string | null;
+  /** Whether also answers carry `X-Jenkins` that are neither pages of Jenkins nor of its API. */
+  headersEverywhere: () => boolean;
   /** Whether the plugin pipeline-rest-api is there. */
   stages: () => boolean;
 }
@@ -38,7 +40,7 @@ export interface RouteOptions {
 const buildPermission = 'hudson.model.Item.Build';
 const cancelPermission = 'hudson.model.Item.Cancel';
 
-/** Answers requests as Jenkins does; every answer but those about credentials carries `X-Jenkins`. */
+/** Answers requests as Jenkins does. */
 export function makeRoutes(options: RouteOptions): (asked: Asked) => Answer {
   const { world, access, render } = options;
 
@@ -92,12 +94,14 @@ export function makeRoutes(options: RouteOptions): (asked: Asked) => Answer {
     if (method === 'POST' && !access.hasCrumb(caller, asked.headers)) {
       return page(403, 'Forbidden', 'No valid crumb was included in the request');
     }
-    if (path === '/' || path === '')
-      return { status: 200, headers: { 'content-type': 'text/html' }, body: '<html></html>' };
+    if (path === '/' || path === '') {
+      const headers = { 'content-type': 'text/html', 'x-jenkins': options.version };
+      return { status: 200, headers, body: '<html></html>' };
+    }
     if (path === '/api/json') return api(asked, render.root());
     if (path === '/me/api/json') {
       const id = caller.user?.id ?? 'anonymous';
-      return api(asked, { _class: 'hudson.model.User', absoluteUrl: `${options.root}/user/${id}`, fullName: id, id });
+      return api(asked, { _class: 'hudson.model.User', absoluteUrl: `${options.root()}/user/${id}`, fullName: id, id });
     }
     if (path.startsWith('/queue/')) return queue(asked, caller);
     if (path.startsWith('/job/')) return job(asked, caller);
@@ -195,7 +199,7 @@ export function makeRoutes(options: RouteOptions): (asked: Asked) => Answer {
     }
     const delay = /^(\d+)(?:sec)?$/.exec(asked.query.get('delay') ?? '')?.[1];
     const { item, created } = world.schedule(found, values, caller.user?.id ?? 'anonymous', Number(delay ?? 5) * 1_000);
-    return { status: created ? 201 : 303, headers: { location: `${options.root}/queue/item/${item.id}/` } };
+    return { status: created ? 201 : 303, headers: { location: `${options.root()}/queue/item/${item.id}/` } };
   }
 
   function buildPage(asked: Asked, caller: Caller, build: Build, parts: string[]): Answer {
@@ -216,7 +220,7 @@ export function makeRoutes(options: RouteOptions): (asked: Asked) => Answer {
       if (asked.method !== 'POST') return postOnly();
       if (!holds(caller.user, cancelPermission)) return denied(caller, cancelPermission);
       world.stop(build);
-      return { status: 302, headers: { location: `${options.root}/` } };
+      return { status: 302, headers: { location: `${options.root()}/` } };
     }
     if (first === 'artifact') return artifact(build, others.map(decodeURIComponent).join('/'));
     return notFound();
@@ -264,8 +268,11 @@ export function makeRoutes(options: RouteOptions): (asked: Asked) => Answer {
 
   return (asked) => {
     const answer = handle(asked);
-    // The filter for credentials answers before Jenkins sets its headers.
-    if (answer.status === 401) return answer;
+    // hudson.model.Api and the layout of the pages set the headers; filters, redirects and the servlet container's own 404 do not.
+    const type = answer.headers?.['content-type'] ?? '';
+    const page = type.includes('json') || answer.headers?.['x-required-permission'] !== undefined;
+    const everywhere = options.headersEverywhere() && answer.status !== 401;
+    if (!page && !everywhere) return answer;
     return { ...answer, headers: { 'x-jenkins': options.version, 'x-hudson': '1.395', ...answer.headers } };
   };
 }
