@@ -104,7 +104,7 @@ export interface Command {
   summary: string;
   /** Complete lines; each is executed in the tests. */
   examples: string[];
-  group: 'Clusters' | 'Jobs and approvals' | 'Provisioners' | 'KQueen';
+  group: 'Clusters' | 'Apps' | 'Jobs and approvals' | 'Provisioners' | 'KQueen';
   policy: Policy;
   /** Whether it can change anything. */
   changes: boolean;

@@ -22,6 +22,11 @@ export function kubeconfigSecret(org: string, cluster: string): Ref<'secret'> {
   return { kind: 'secret', org, id: `kubeconfig.${cluster}` };
 }
 
+/** What is large or secret of a piece of work, sealed while its job lives. */
+export function workSecret(org: string, job: string): Ref<'secret'> {
+  return { kind: 'secret', org, id: `work.${job}` };
+}
+
 /** A provisioner's connection; faults as `sealedParams` and `clientOf`. */
 export async function connectProvisioner(parts: ConnectParts, provisioner: Provisioner): Promise<EngineClient> {
   return clientOf(parts, provisioner, await sealedParams(parts.store, provisioner));

@@ -21,9 +21,9 @@ export const remembered = 30;
 const fewest = 3;
 
 /** Jobs that take alike: the same operation, on the same engine, of a similar size. */
-export function likeness(job: Pick<Job, 'kind' | 'engine' | 'nodes'>): string {
+export function likeness(job: Pick<Job, 'kind' | 'engine' | 'nodes' | 'work'>): string {
   const size = job.nodes === undefined ? '' : job.nodes <= 3 ? 'small' : job.nodes <= 10 ? 'medium' : 'large';
-  return `${job.kind} ${job.engine} ${size}`;
+  return `${job.work?.op ?? job.kind} ${job.engine} ${size}`;
 }
 
 /** How long a job ran once it was allowed to, or null when it did not get to its end by itself. */

@@ -140,6 +140,10 @@ export const Plan = z.object({
   facts: z.array(z.object({ label: z.string(), value: z.string() })),
   /** Whom it disturbs, in a sentence. */
   disturbs: z.string(),
+  /** What would change, as a text people read: a diff. */
+  detail: z.string().max(20_000).optional(),
+  /** What is worth knowing before it is done. */
+  warnings: z.array(z.string()).optional(),
   cost: z
     .object({ perHour: z.number(), perMonth: z.number(), currency: z.string(), excludes: z.array(z.string()) })
     .nullable(),
@@ -186,9 +190,10 @@ export const jobKindNames = [
   'cluster.start',
   'cluster.adopt',
   'cluster.detach',
+  'cluster.work',
 ] as const;
 /** What an engine is asked to do by a job. */
-export const acts = ['create', 'update', 'delete', 'adopt', 'release'] as const;
+export const acts = ['create', 'update', 'delete', 'adopt', 'release', 'work'] as const;
 export type Act = (typeof acts)[number];
 export type JobKindName = (typeof jobKindNames)[number];
 
@@ -231,6 +236,23 @@ export const Job = z.object({
   intent: z.object({ act: z.enum(acts), at: millis, answered: z.boolean() }).optional(),
   /** The provider's handle of the running operation. */
   operation: z.string().max(16_384).optional(),
+  /** What is to be done in the cluster, for `cluster.work`; the shape is that of `Work` in core/ports/work.ts. */
+  work: z
+    .object({
+      op: z.string(),
+      /** "Deploy nginx to", before the cluster's name. */
+      title: z.string(),
+      /** Names of its steps, for people. */
+      steps: z.array(z.string()),
+      input: z.record(z.string(), z.unknown()),
+      /** Whether something is sealed for it under `work.<job id>`. */
+      bulk: z.boolean(),
+      progress: z.record(z.string(), z.unknown()),
+      /** What the provider is doing for it at the moment. */
+      provider: Update.optional(),
+      result: z.array(z.object({ label: z.string(), value: z.string() })).optional(),
+    })
+    .optional(),
   /** What is to be changed, for kinds that change a running cluster. */
   update: Update.optional(),
   /** Hash of the cluster's parameters that the change was planned on: on others it is not tried again. */

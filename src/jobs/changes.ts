@@ -1,4 +1,4 @@
-import { kubeconfigSecret } from '../core/connect.ts';
+import { kubeconfigSecret, workSecret } from '../core/connect.ts';
 import { healthRecord } from '../core/health.ts';
 import type { Decision } from '../core/jobs/kind.ts';
 import type { NewId } from '../core/ports/clock.ts';
@@ -46,6 +46,8 @@ export async function endChanges(
     ];
   }
   const changes = [...heldChanges(held, job, decision.cluster), audit];
+  // A failed one may be tried again, with what was sealed for it; its retention takes that away in the end.
+  if (job.work?.bulk && job.state !== 'Failed') changes.push({ op: 'delete', ref: workSecret(org, job.id) });
   if (decision.kubeconfig !== undefined) {
     const ref = kubeconfigSecret(org, id);
     const sealed = parts.sealer.seal(ref, decision.kubeconfig);
@@ -87,7 +89,7 @@ export function auditChange(newId: NewId, outcome: Audit['outcome'], job: Job, n
     org: job.org,
     at: now,
     ...by,
-    action: job.kind,
+    action: job.work?.op ?? job.kind,
     command: job.command,
     outcome,
     subject: job.clusterName,

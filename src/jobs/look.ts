@@ -1,4 +1,11 @@
-import { type ConnectParts, clientOf, kubeconfigSecret, targetOf } from '../core/connect.ts';
+import {
+  type ConnectParts,
+  clientOf,
+  clusterKubeconfig,
+  kubeconfigSecret,
+  targetOf,
+  workSecret,
+} from '../core/connect.ts';
 import { asFault, Fault } from '../core/errors.ts';
 import type { JobKind, Look } from '../core/jobs/kind.ts';
 import { updateOf } from '../core/plan-change.ts';
@@ -6,6 +13,7 @@ import type { Clock, NewId } from '../core/ports/clock.ts';
 import type { EngineClient, Operation } from '../core/ports/engine.ts';
 import type { Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
+import type { WorkStep } from '../core/ports/work.ts';
 import type { Act, Cluster, Job } from '../core/records.ts';
 import { bounded } from './bounded.ts';
 import type { Provisioners } from './provisioners.ts';
@@ -27,6 +35,8 @@ export async function lookAt(
 ): Promise<{ look: Look; client: EngineClient | Fault }> {
   const { clock, limits } = parts;
   const target = targetOf(base.cluster, base.job.operation);
+  const watch = kind.watches?.(base.job) ?? { provider: true, credentials: false };
+  if (!watch.provider) return { look: await lookInside(parts, base, watch.credentials), client: inside };
   const client = await connected(parts, base.job, base.cluster);
   const seen =
     client instanceof Fault
@@ -46,6 +56,53 @@ export async function lookAt(
   }
   look.now = clock.now();
   return { look, client };
+}
+
+/** For work in the cluster the provider is not asked; a call to it would be a mistake. */
+const inside = new Fault('internal', 'This job does not ask the provider now.');
+
+/** What work in the cluster needs to know: whether there is a way in. */
+async function lookInside(
+  parts: LookParts,
+  base: { job: Job; cluster: Cluster; jitter: number },
+  credentials: boolean,
+): Promise<Look> {
+  const { clock, limits } = parts;
+  const look: Look = { ...base, seen: inside, now: clock.now() };
+  if (!credentials) return look;
+  look.kubeconfig = await faulty(parts, base.job, 'kubeconfig', () =>
+    bounded(clock, { ms: limits.observeMs, who: 'The provider' }, (call) =>
+      clusterKubeconfig(parts, base.cluster, { now: clock.now(), call }),
+    ),
+  );
+  look.now = clock.now();
+  return look;
+}
+
+/** Does the next step of the work in the cluster. */
+export async function workAt(parts: LookParts, look: Look): Promise<WorkStep | Fault> {
+  const { clock, limits } = parts;
+  const { job, kubeconfig } = look;
+  const { work } = job;
+  if (!work || typeof kubeconfig !== 'string') return new Fault('internal', 'There is no way into the cluster.');
+  const ms = (job.intent?.at ?? look.now) + limits.actMs - clock.now();
+  if (ms < 500) return new Fault('unreachable', 'There was not enough time left for a step.');
+  const ref = workSecret(job.org, job.id);
+  const sealed = work.bulk ? await parts.store.get(ref) : undefined;
+  if (work.bulk && !sealed) {
+    return new Fault('not-found', 'What this work was asked to apply is not kept any more.', {
+      whose: 'kqueen',
+      retryable: false,
+      next: 'Ask for it anew.',
+    });
+  }
+  return faulty(parts, job, `work ${work.op}`, () => {
+    const { op, input, progress } = work;
+    const bulk = sealed ? { bulk: parts.sealer.open(ref, sealed.record.sealed) } : {};
+    return bounded(clock, { ms, who: 'The cluster', changes: true }, (call) =>
+      parts.kube.work(kubeconfig, { op, input, progress, ...bulk }, call),
+    );
+  });
 }
 
 /** Asks the provider for the change whose intent is saved; late callers (a process that was paused meanwhile) do not ask any more. */
@@ -72,6 +129,8 @@ export async function actAt(
           return client.adopt(target, call);
         case 'release':
           return client.release(target, call);
+        case 'work':
+          throw new Fault('internal', 'Work in a cluster is not for its provider.');
       }
     }),
   );

@@ -21,10 +21,11 @@ import type { Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Queue, TickRef } from '../core/ports/queue.ts';
 import type { Change, Sealer, Store, Stored } from '../core/ports/store.ts';
+import type { WorkStep } from '../core/ports/work.ts';
 import { type Act, endedStates, type Job, type JobKindName, type Kind } from '../core/records.ts';
 import { auditChange, endChanges, type Held, heldChanges } from './changes.ts';
 import { expire } from './expire.ts';
-import { actAt, type LookParts, lookAt } from './look.ts';
+import { actAt, type LookParts, lookAt, workAt } from './look.ts';
 import { type JobMeters, noMeters, type TickResult } from './meters.ts';
 import { openProvisioners } from './provisioners.ts';
 
@@ -126,7 +127,8 @@ export function createRunner(parts: RunnerParts): Runner {
       jitter: random(),
     });
     const decision = decided(look, () => kind.decide(look));
-    if (decision.do !== 'act' || client instanceof Fault) return finish(held, look, decision);
+    const inside = decision.do === 'act' && decision.act === 'work';
+    if (decision.do !== 'act' || (client instanceof Fault && !inside)) return finish(held, look, decision);
 
     // The saved intent is the fence: whoever loses this compare-and-swap never asks the provider for anything.
     const changes = heldChanges(held, decision.job, decision.cluster);
@@ -137,12 +139,23 @@ export function createRunner(parts: RunnerParts): Runner {
       cluster: afterCommit(held.cluster, changes, saved.revision),
     };
     const asked = { ...look, job: decision.job, cluster: decision.cluster };
+    if (client instanceof Fault) {
+      const step = await workAt(looking, asked);
+      return finish(after, asked, stepped(kind, { ...asked, now: clock.now() }, step));
+    }
     const outcome = await actAt(looking, client, asked, decision.act);
     return finish(after, asked, acted(kind, { ...asked, now: clock.now() }, decision.act, outcome));
   }
 
   function acted(kind: JobKind, look: Look, act: Act, outcome: Operation | null | Fault): Decision {
     return decided(look, () => kind.acted(look, act, outcome));
+  }
+
+  function stepped(kind: JobKind, look: Look, step: WorkStep | Fault): Decision {
+    return decided(look, () => {
+      if (!kind.stepped) throw new Fault('internal', `${kind.name} has no steps of work.`, { retryable: false });
+      return kind.stepped(look, step);
+    });
   }
 
   /** A bug in a decision must not stop its job for ever: it is logged, tried again, and given up at the job's deadline. */

@@ -8,9 +8,12 @@ import { issuePersonalAccess } from './access.ts';
 import { asKubeFault, type Client, openClient } from './client.ts';
 import { timeoutFault } from './faults.ts';
 import { basicHeader, type KubeConnection, readKubeconfig, validityOf } from './kubeconfig.ts';
+import { named, type Talk } from './operation.ts';
 import { probeCluster } from './probe.ts';
 import { day, reviewKubeconfig } from './review.ts';
 import { openAgents, type Transport } from './transport.ts';
+import { views } from './views/index.ts';
+import { works } from './works/index.ts';
 
 export interface KubeOptions {
   log: Log;
@@ -63,6 +66,28 @@ export function openKube(options: KubeOptions): Kube {
     }
   }
 
+  async function talkTo(connection: KubeConnection, transport: Transport, call: Call): Promise<Talk> {
+    const client = await openClient(connection, transport, call);
+    return {
+      client,
+      call,
+      now: () => clock.now(),
+      text: (path) => client.text(path),
+      async raw({ method, path, body, contentType = 'application/json' }) {
+        const answer = await transport(
+          {
+            method,
+            url: `${connection.server}${path}`,
+            headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': contentType }) },
+            ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+          },
+          call,
+        );
+        return JSON.parse(answer.text) as Record<string, unknown>;
+      },
+    };
+  }
+
   const withClient =
     <T>(work: (client: Client, connection: KubeConnection) => Promise<T>) =>
     async (connection: KubeConnection, transport: Transport, call: Call): Promise<T> =>
@@ -91,6 +116,18 @@ export function openKube(options: KubeOptions): Kube {
     review: (kubeconfig, call) =>
       run('review', kubeconfig, call, (connection, transport, real) =>
         reviewKubeconfig(connection, transport, clock.now(), real),
+      ),
+    look: (kubeconfig, view, args, call) =>
+      run(`look ${view}`, kubeconfig, call, async (connection, transport, real) =>
+        named(views, view).look(await talkTo(connection, transport, real), args),
+      ),
+    plan: (kubeconfig, work, call) =>
+      run(`plan ${work.op}`, kubeconfig, call, async (connection, transport, real) =>
+        named(works, work.op).plan(await talkTo(connection, transport, real), work),
+      ),
+    work: (kubeconfig, work, call) =>
+      run(`work ${work.op}`, kubeconfig, call, async (connection, transport, real) =>
+        named(works, work.op).step(await talkTo(connection, transport, real), work),
       ),
     async close() {
       ending.abort();

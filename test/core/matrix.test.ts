@@ -64,6 +64,7 @@ const lines: Record<string, string> = {
   'provisioner remove': 'provisioner remove spare confirm=spare',
   engines: 'engines',
   guide: 'guide sandbox',
+  'app restart': 'app restart dev-1 web',
   channel: 'channel',
   'channel default': 'channel default dev-1',
   audit: 'audit',

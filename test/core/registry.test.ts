@@ -53,6 +53,7 @@ test('D8 the registry holds the commands of the design and no other', () => {
         'guide',
         'channel',
         'channel default',
+        'app restart',
         'clusters',
         'health',
         'audit',

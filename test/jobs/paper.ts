@@ -12,6 +12,7 @@ import type {
   Target,
 } from '../../src/core/ports/engine.ts';
 import type { ClusterHealth, Kube } from '../../src/core/ports/kube.ts';
+import type { Work, WorkStep } from '../../src/core/ports/work.ts';
 import { probed } from './samples.ts';
 
 export const kubeconfigCanary = 'kubeconfig-canary-5f3a';
@@ -148,7 +149,10 @@ export function paperProvider(name = 'paper'): Paper {
 }
 
 /** The clusters' own APIs on paper: `look` answers for a kubeconfig, which names the cluster. */
-export function paperKube(look: (kubeconfig: string) => Promise<ClusterHealth> | ClusterHealth = () => probed()): Kube {
+export function paperKube(
+  look: (kubeconfig: string) => Promise<ClusterHealth> | ClusterHealth = () => probed(),
+  step: (work: Work) => Promise<WorkStep> | WorkStep = () => ({ state: 'done', progress: {}, at: 0, note: 'Done.' }),
+): Kube {
   return {
     probe: async (kubeconfig) => look(kubeconfig),
     async issueAccess() {
@@ -157,6 +161,13 @@ export function paperKube(look: (kubeconfig: string) => Promise<ClusterHealth> |
     async review() {
       throw new Error('not asked for in these tests');
     },
+    async look() {
+      throw new Error('not asked for in these tests');
+    },
+    async plan() {
+      throw new Error('not asked for in these tests');
+    },
+    work: async (_kubeconfig, work) => step(work),
     async close() {},
   };
 }

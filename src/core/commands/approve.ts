@@ -13,6 +13,7 @@ import { jobTitle } from '../views/job.ts';
 import { planParts } from '../views/plan.ts';
 import { jobName } from '../words.ts';
 import { typedSpec } from './cluster-change.ts';
+import { replanWork } from './cluster-work.ts';
 import { findJob, jobField, movedFault, repeatAnswer, toCaller } from './common.ts';
 
 /** The text form of the Approve button. The plan's hash says what the approver has seen. */
@@ -180,6 +181,10 @@ async function planNow(context: Context, job: Job): Promise<Plan> {
   if (job.kind === 'cluster.delete' && cluster) {
     const health = context.cache.get({ kind: 'health', org: job.org, id: job.cluster });
     const plan = planDelete(cluster.record, engines.get(cluster.record.engine), health && dyingOf(health), asker);
+    return plan.hash === job.plan.hash ? job.plan : { ...plan, approval: job.plan.approval };
+  }
+  if (cluster && job.kind === 'cluster.work') {
+    const plan = await replanWork(context, cluster.record, job, asker);
     return plan.hash === job.plan.hash ? job.plan : { ...plan, approval: job.plan.approval };
   }
   // What an adoption or a letting go rests on is the provider's own state, which its job looks at.

@@ -5,7 +5,7 @@ import { refusal } from '../policy.ts';
 import { field, fieldsOf } from '../schema.ts';
 import { toCaller } from './common.ts';
 
-const groups = ['Clusters', 'Jobs and approvals', 'Provisioners', 'KQueen'] as const;
+const groups = ['Clusters', 'Apps', 'Jobs and approvals', 'Provisioners', 'KQueen'] as const;
 
 /** What this person may do here, made from the registry. */
 export const help: Command = {

@@ -1,4 +1,5 @@
 import type { Command, Registry } from '../command.ts';
+import { appRestart } from './app-restart.ts';
 import { approvals } from './approvals.ts';
 import { approve, deny } from './approve.ts';
 import { channel, channelDefault } from './channel.ts';
@@ -48,6 +49,7 @@ const all: readonly Command[] = [
   clusterDetach,
   clusterAccept,
   health,
+  appRestart,
   jobs,
   jobShow,
   jobLog,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { plainCard } from '../card.ts';
-import { type Command, lineOf } from '../command.ts';
+import { type Command, type Context, lineOf } from '../command.ts';
+import { workSecret } from '../connect.ts';
 import { Fault } from '../errors.ts';
 import { baseOf, isChange } from '../plan-change.ts';
 import type { Change } from '../ports/store.ts';
@@ -182,7 +183,7 @@ function cannotStop(job: Job): string | null {
   if (job.kind === 'cluster.delete')
     return 'A deletion that has begun cannot be stopped: the provider is already removing it.';
   // Nothing has been asked of the provider, or the change has several steps.
-  if (job.intent === undefined || job.kind === 'cluster.upgrade') return null;
+  if (job.intent === undefined || job.kind === 'cluster.upgrade' || job.kind === 'cluster.work') return null;
   return `${jobTitle(job)} cannot be stopped any more: the provider is already at it. Wait for it, then change it back.`;
 }
 
@@ -234,6 +235,7 @@ export const jobRetry: Command = {
       allowedMs: job.allowedMs,
       ...(job.update ? { update: job.update } : {}),
       ...(job.base ? { base: job.base } : {}),
+      ...(job.work ? { work: job.work } : {}),
     };
     const says = `${jobTitle(job)} is tried again.`;
     const { failure: _failure, ...rest } = cluster.record;
@@ -246,6 +248,7 @@ export const jobRetry: Command = {
           if: cluster.revision,
         },
         { op: 'put', ref: { kind: 'job', org: job.org, id: next.id }, record: next, if: 0 },
+        ...(await bulkOfRetry(context, job, next)),
       ],
       { action: 'job.retry', outcome: 'requested', subject: job.clusterName, says, job: next.id },
     );
@@ -256,9 +259,32 @@ export const jobRetry: Command = {
   },
 };
 
+/** What was sealed for the failed job, sealed for its retry, which goes on from the last step that was saved. */
+async function bulkOfRetry(context: Context, job: Job, next: Job): Promise<Change[]> {
+  if (!job.work?.bulk) return [];
+  const from = workSecret(job.org, job.id);
+  const kept = await context.store.get(from);
+  if (!kept) {
+    throw new Fault('not-found', `What ${jobTitle(job)} was to apply is not kept any more.`, {
+      next: `Ask for it anew: ${job.command}.`,
+    });
+  }
+  const ref = workSecret(next.org, next.id);
+  const sealed = context.sealer.seal(ref, context.sealer.open(from, kept.record.sealed));
+  return [
+    { op: 'put', ref, record: { v: 1, id: ref.id, org: ref.org, sealed } },
+    { op: 'delete', ref: from },
+  ];
+}
+
 /** Throws when the cluster is no longer as the failed job left it. */
 function demandRetryable(job: Job, cluster: Cluster): void {
   const moved = new Fault('conflict', `Cluster ${job.clusterName} has moved on: it is ${cluster.phase}.`);
+  // Its steps look at what is there before they change it, so going on is safe whatever happened since.
+  if (job.kind === 'cluster.work') {
+    if (cluster.phase !== 'Ready') throw moved;
+    return;
+  }
   if (isChange(job.kind)) {
     if (cluster.phase !== 'Ready' && cluster.phase !== 'Failed') throw moved;
     if (job.base !== baseOf(cluster)) {

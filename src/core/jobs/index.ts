@@ -5,6 +5,7 @@ import { deleteCluster } from './delete-cluster.ts';
 import { detachCluster } from './detach-cluster.ts';
 import type { JobKind } from './kind.ts';
 import { autoscaleCluster, scaleCluster, startCluster, stopCluster, upgradeCluster } from './update-cluster.ts';
+import { workCluster } from './work-cluster.ts';
 
 /** Every kind of job. Being here is what makes it run, recover after a crash, and take part in the kill matrix. */
 export const jobKinds: Record<JobKindName, JobKind> = {
@@ -17,4 +18,5 @@ export const jobKinds: Record<JobKindName, JobKind> = {
   'cluster.start': startCluster,
   'cluster.adopt': adoptCluster,
   'cluster.detach': detachCluster,
+  'cluster.work': workCluster,
 };

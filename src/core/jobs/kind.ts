@@ -7,6 +7,7 @@
 import { backoffMs, Fault } from '../errors.ts';
 import type { NodePool, Observation, Operation } from '../ports/engine.ts';
 import type { ClusterHealth } from '../ports/kube.ts';
+import type { WorkStep } from '../ports/work.ts';
 import type { Act, Cluster, Job, JobKindName, Step } from '../records.ts';
 import { scrub } from '../secrets.ts';
 
@@ -59,11 +60,15 @@ export interface JobKind {
   name: JobKindName;
   /** Names of its steps in order, for people. */
   steps: readonly string[];
+  /** What a tick asks before it decides; absent: the provider, and what `wantsHealth` wants. */
+  watches?(job: Job): { provider: boolean; credentials: boolean };
   /** Whether this tick wants the kubeconfig and the health of the cluster as well. */
   wantsHealth(look: Look): boolean;
   decide(look: Look): Decision;
   /** The engine's answer to the act of this tick: an operation, null (nothing to do), or a Fault. */
   acted(look: Look, act: Act, outcome: Operation | null | Fault): Decision;
+  /** What the step of work of this tick came to; only for a kind whose act is `work`. */
+  stepped?(look: Look, outcome: WorkStep | Fault): Decision;
 }
 
 /** How long to wait before looking again: a tenth of the operation's age, between 1 and 15 seconds or what the engine says. */

@@ -1,5 +1,6 @@
 import type { Condition } from '../records.ts';
 import type { Call } from './engine.ts';
+import type { Looked, Work, WorkPlan, WorkStep } from './work.ts';
 
 /** Amounts in base units: cores, bytes, pods. */
 export interface Amounts {
@@ -87,5 +88,11 @@ export interface Kube {
    * for a file that is not taken or has expired, `unreachable` with the address, `not-allowed` when the cluster refuses the credential.
    */
   review(kubeconfig: string, call: Call): Promise<KubeReview>;
+  /** A read-only look at what is in the cluster, by its name in the registry of src/kube/views. */
+  look(kubeconfig: string, view: string, args: Record<string, string>, call: Call): Promise<Looked>;
+  /** What a piece of work would do; changes nothing. */
+  plan(kubeconfig: string, work: Omit<Work, 'progress'>, call: Call): Promise<WorkPlan>;
+  /** The next step of a piece of work; safe to repeat. */
+  work(kubeconfig: string, work: Work, call: Call): Promise<WorkStep>;
   close(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import { formatBytes, formatCores, formatDuration } from '../units.ts';
 import { count, jobName, jobTone, jobWords } from '../words.ts';
 import { planParts } from './plan.ts';
 
-const titles: Record<Job['kind'], string> = {
+const titles: Record<Exclude<Job['kind'], 'cluster.work'>, string> = {
   'cluster.create': 'Create cluster',
   'cluster.delete': 'Delete cluster',
   ...changeTitles,
@@ -17,7 +17,8 @@ const titles: Record<Job['kind'], string> = {
 
 /** "Create cluster dev-1". */
 export function jobTitle(job: Job): string {
-  return `${titles[job.kind]} ${job.clusterName}`;
+  const title = job.kind === 'cluster.work' ? (job.work?.title ?? 'Work on') : titles[job.kind];
+  return `${title} ${job.clusterName}`;
 }
 
 export interface JobLook {
@@ -102,6 +103,7 @@ function endParts(job: Job, { cluster }: JobLook): Part[] {
   if (job.state === 'Failed' && cluster.leftovers?.length) {
     return [{ part: 'text', text: `Left behind at the provider: ${cluster.leftovers.join(', ')}. Delete removes it.` }];
   }
+  if (job.work?.result?.length) return [{ part: 'facts', facts: job.work.result }];
   if (job.state === 'Succeeded' && isChange(job.kind)) return [{ part: 'facts', facts: clusterFacts(cluster) }];
   return [];
 }
@@ -142,7 +144,9 @@ function whatCancelUndoes(job: Job): string | null {
   if (job.kind === 'cluster.create') return `What was made of ${job.clusterName} so far is removed again.`;
   if (job.kind === 'cluster.delete') return null;
   if (job.intent === undefined) return 'Nothing has been changed yet.';
-  return job.kind === 'cluster.upgrade' ? 'It stops after the step it is at; what is done until then stays.' : null;
+  return job.kind === 'cluster.upgrade' || job.kind === 'cluster.work'
+    ? 'It stops after the step it is at; what is done until then stays.'
+    : null;
 }
 
 function removal(name: string): Button {

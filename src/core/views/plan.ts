@@ -18,6 +18,8 @@ export function planParts(plan: Plan): Part[] {
       ],
     },
   ];
+  for (const warning of plan.warnings ?? []) parts.push({ part: 'text', text: `*Careful*: ${warning}` });
+  if (plan.detail) parts.push({ part: 'code', text: plan.detail });
   if (plan.cost?.excludes.length) parts.push({ part: 'note', text: `Not included: ${plan.cost.excludes.join(', ')}.` });
   if (plan.notice) parts.push({ part: 'note', text: plan.notice });
   return parts;

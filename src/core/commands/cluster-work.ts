@@ -1,0 +1,205 @@
+/** What all changes of what is in a cluster share: who may, the plan from the cluster itself, by policy an approval, then the job. */
+
+import { plainCard } from '../card.ts';
+import type { Answer, Context } from '../command.ts';
+import { clusterKubeconfig, hasKubeconfig, workSecret } from '../connect.ts';
+import { Fault } from '../errors.ts';
+import { hashOf } from '../plan.ts';
+import { approvalFor, type Caller } from '../policy.ts';
+import type { Change, Stored } from '../ports/store.ts';
+import type { WorkPlan } from '../ports/work.ts';
+import type { Cluster, Job, Plan } from '../records.ts';
+import { planParts } from '../views/plan.ts';
+import { jobName } from '../words.ts';
+import { busyFault, demand, findCluster, movedFault, newJob, repeatAnswer, toCaller, withApproval } from './common.ts';
+
+/** What one piece of work is. */
+export interface WorkWish {
+  /** Name in the registry of src/kube/works. */
+  op: string;
+  /** "Restart web in", before the cluster's name. */
+  title: string;
+  /** "Restart it". */
+  button: string;
+  input: Record<string, unknown>;
+  /** Manifests and secrets: sealed beside the job. */
+  bulk?: string;
+  /** The canonical line, without the plan. */
+  line: string;
+  /** Hash of the plan that was seen. */
+  plan?: string | undefined;
+  /** How long it may take, in milliseconds. */
+  allowedMs?: number;
+}
+
+/** A cluster that this person may work in now; a Fault that says why not. */
+export async function workable(context: Context, name: string): Promise<Stored<'cluster'>> {
+  const found = await findCluster(context, name);
+  const cluster = found.record;
+  demand(context, 'cluster:update', [cluster.owner]);
+  if (cluster.readOnly) {
+    throw new Fault(
+      'unsupported',
+      `KQueen only looks at cluster ${cluster.name}, so nothing in it is changed from here.`,
+      {
+        next: 'Change it where it was made, or import it to be operated.',
+      },
+    );
+  }
+  if (cluster.openJob) return found;
+  if (cluster.phase !== 'Ready' || !hasKubeconfig(cluster, context.engines)) {
+    throw new Fault('conflict', `Cluster ${cluster.name} is ${cluster.phase}, so nothing can be done in it now.`, {
+      next: `See cluster show ${cluster.name}.`,
+    });
+  }
+  if (cluster.stopped) {
+    throw new Fault('conflict', `Cluster ${cluster.name} is stopped.`, {
+      next: `Start it first, with cluster start ${cluster.name}.`,
+    });
+  }
+  return found;
+}
+
+/** Shows the plan, or, when it is the one that was seen or somebody else decides, asks for the job. */
+export async function work(context: Context, found: Stored<'cluster'>, wish: WorkWish): Promise<Answer> {
+  const cluster = found.record;
+  if (cluster.openJob) {
+    const open = await context.store.get({ kind: 'job', org: cluster.org, id: cluster.openJob });
+    const asked = open?.record.work;
+    const same = asked?.op === wish.op && hashOf(asked.input) === hashOf(wish.input);
+    if (open && same && open.record.requestedBy === context.caller.person) {
+      const effect = `You have asked for this already; it is job ${jobName(open.record)}.`;
+      return repeatAnswer({ effect, job: open.record.id });
+    }
+    throw await busyFault(context, cluster);
+  }
+  const seen = await planAt(context, cluster, wish);
+  if (seen.nothing) return toCaller(plainCard('Nothing to change', seen.nothing));
+  const plan = planOf(cluster, wish, seen, context.caller);
+  if (!plan.approval.needed && wish.plan !== plan.hash) return planAnswer(plan, wish);
+  return ask(context, found, wish, plan, seen.steps);
+}
+
+/** The plan of a job's work as it would be made now. */
+export async function replanWork(context: Context, cluster: Cluster, job: Job, asker: Caller): Promise<Plan> {
+  const { work: asked } = job;
+  if (!asked) return job.plan;
+  const ref = workSecret(job.org, job.id);
+  const sealed = asked.bulk ? await context.store.get(ref) : undefined;
+  const bulk = sealed ? { bulk: context.sealer.open(ref, sealed.record.sealed) } : {};
+  const wish: WorkWish = {
+    op: asked.op,
+    title: asked.title,
+    button: '',
+    input: asked.input,
+    line: job.command,
+    ...bulk,
+  };
+  return planOf(cluster, wish, await planAt(context, cluster, wish), asker);
+}
+
+async function planAt(context: Context, cluster: Cluster, wish: WorkWish): Promise<WorkPlan> {
+  const call = context.call(12_000);
+  const kubeconfig = await clusterKubeconfig(context, cluster, { now: context.now, call });
+  const { op, input, bulk } = wish;
+  return context.kube.plan(kubeconfig, { op, input, ...(bulk === undefined ? {} : { bulk }) }, call);
+}
+
+/** Longest text of changes in a plan, in characters. */
+const longestDetail = 6_000;
+
+function planOf(cluster: Cluster, wish: WorkWish, seen: WorkPlan, caller: Caller): Plan {
+  const approval = approvalFor('cluster.change', caller, cluster.purpose);
+  const plan: Omit<Plan, 'hash'> = {
+    title: `${wish.title} ${cluster.name}`,
+    facts: [
+      { label: 'Cluster', value: `${cluster.name}, a ${cluster.purpose} cluster of ${cluster.ownerName}` },
+      ...seen.facts,
+    ],
+    disturbs: seen.disturbs,
+    cost: null,
+    costNote: 'None of its own: it uses the nodes that are there.',
+    approval,
+    ...(seen.warnings.length > 0 ? { warnings: seen.warnings } : {}),
+    ...(seen.detail ? { detail: cut(seen.detail) } : {}),
+  };
+  const rests = {
+    ...{ action: wish.op, cluster: cluster.id, purpose: cluster.purpose, input: wish.input },
+    ...{ bulk: wish.bulk ?? null, seen: seen.rests, approval: approval.needed },
+  };
+  return { ...plan, hash: hashOf(rests) };
+}
+
+function cut(text: string): string {
+  if (text.length <= longestDetail) return text;
+  const kept = text.slice(0, longestDetail);
+  const rest = text.slice(longestDetail).split('\n').length;
+  return `${kept.slice(0, kept.lastIndexOf('\n'))}\n… and ${rest} more lines`;
+}
+
+function planAnswer(plan: Plan, wish: WorkWish): Answer {
+  const moved = wish.plan !== undefined;
+  const text = moved
+    ? 'What you saw no longer holds. This is the plan now; nothing was done.'
+    : `Nothing happens until you press ${wish.button}.`;
+  return toCaller({
+    title: moved ? `${plan.title}: the plan has changed` : `${plan.title}?`,
+    tone: moved ? 'warn' : 'plain',
+    text: moved ? text : `This is the plan. ${text}`,
+    parts: [{ part: 'text', text }, ...planParts(plan)],
+    buttons: [{ label: wish.button, command: `${wish.line} plan=${plan.hash}`, style: 'primary' }],
+    footer: `Plan ${plan.hash}`,
+  });
+}
+
+async function ask(
+  context: Context,
+  found: Stored<'cluster'>,
+  wish: WorkWish,
+  plan: Plan,
+  steps: string[],
+): Promise<Answer> {
+  const cluster = found.record;
+  const { org, name } = cluster;
+  const id = context.newId(8);
+  let job: Job = {
+    ...newJob(context, {
+      ...{ id, kind: 'cluster.work', cluster: cluster.id, clusterName: name, provisioner: cluster.provisioner },
+      ...{ engine: cluster.engine, nodes: cluster.nodes, plan, command: wish.line },
+    }),
+    work: {
+      ...{ op: wish.op, title: wish.title, steps, input: wish.input, bulk: wish.bulk !== undefined, progress: {} },
+    },
+    ...(wish.allowedMs === undefined ? {} : { allowedMs: wish.allowedMs }),
+  };
+  const changes: Change[] = [];
+  if (wish.bulk !== undefined) {
+    const ref = workSecret(org, id);
+    const sealed = context.sealer.seal(ref, wish.bulk);
+    changes.push({ op: 'put', ref, record: { v: 1, id: ref.id, org, sealed } });
+  }
+  if (plan.approval.needed) {
+    const waiting = withApproval(context, job);
+    job = waiting.job;
+    changes.push(waiting.change);
+  }
+  changes.push(
+    { op: 'put', ref: { kind: 'job', org, id }, record: job, if: 0 },
+    { op: 'put', ref: found.ref, record: { ...cluster, openJob: id }, if: found.revision },
+  );
+  const says = plan.approval.needed
+    ? `${plan.title} is asked for; an ${plan.approval.role} decides.`
+    : `${plan.title}: it begins now.`;
+  const effect = { action: wish.op, outcome: 'requested' as const, subject: name, says, job: id };
+  const done = await context.effect(changes, effect);
+  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
+  if (!done.ok) throw movedFault(`Cluster ${name}`);
+  context.tick(job);
+  return {
+    ...toCaller({
+      ...plainCard(plan.title, `${says} Its message here shows how it goes.`, 'busy'),
+      footer: `Job ${jobName(job)}`,
+    }),
+    receipt: true,
+  };
+}
