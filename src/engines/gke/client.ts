@@ -35,7 +35,7 @@ export async function openGkeClient(params: GkeProvisioner): Promise<EngineClien
   }
 
   return {
-    observe: (target, call) => observe(google, api, target, place(target), call),
+    observe: async (target, call) => observe(google, api, target, place(target), call),
 
     async create(target, spec, call) {
       const wish = readSpec(GkeCluster, spec);
@@ -54,7 +54,7 @@ export async function openGkeClient(params: GkeProvisioner): Promise<EngineClien
       return updateCluster(api, place(target), await own(target, call), update, call);
     },
 
-    delete: (target, call) => deleteCluster(api, target, place(target), call),
+    delete: async (target, call) => deleteCluster(api, target, place(target), call),
 
     async adopt(target, call) {
       const where = place(target);
@@ -99,7 +99,7 @@ export async function openGkeClient(params: GkeProvisioner): Promise<EngineClien
       return upgradeChoices(cluster, config, ends);
     },
 
-    log: (target, call) => readLog(google, api, target, place(target), call),
+    log: async (target, call) => readLog(google, api, target, place(target), call),
 
     async list(call) {
       // A location that Google cannot ask at the moment is left out by Google itself; `check` names it.

@@ -1,13 +1,13 @@
 /** Names of places: `europe-west3` is a region, `europe-west3-a` one of its zones. */
 
 /** How zones and regions are written (https://cloud.google.com/compute/docs/regions-zones). */
-export const locationPattern = /^[a-z]+(-[a-z]+)*\d+(-[a-z]{1,2}\d?)?$/;
+export const locationPattern = /^[a-z]+(-[a-z]+)+\d+(-[a-z][a-z0-9]{0,5})?$/;
 
 /** How many zones Google spreads the nodes of a regional cluster over, unless told which. */
 const zonesOfRegion = 3;
 
 export function isZone(location: string): boolean {
-  return /\d-[a-z]{1,2}\d?$/.test(location);
+  return /\d-[a-z][a-z0-9]*$/.test(location);
 }
 
 /** The region of a zone, or the region itself. */
