@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import type { Engine, Target } from '../../src/core/ports/engine.ts';
 import type { Store } from '../../src/core/ports/store.ts';
-import { endedStates, type Job, type JobKindName } from '../../src/core/records.ts';
+import { endedStates, type Job } from '../../src/core/records.ts';
 import { secretKeys } from '../../src/core/schema.ts';
 import { openEtcdDriver } from '../../src/store/etcd.ts';
 import { openSealer, parseSecretKeys } from '../../src/store/seal.ts';
@@ -18,13 +18,16 @@ import { type CountingProxy, type ProxiedRequest, startGrpcProxy, startHttpProxy
 import { endProcess, eventually, spawnReaped, startEtcd, startRedis } from '../servers.ts';
 import { keepingLog } from '../store/parts.ts';
 import { mustCommit } from './bench.ts';
-import { type Ground, must, org, scenarios } from './matrix-scenarios.ts';
+import { type Ground, must, org, type ProviderJob, scenarios } from './matrix-scenarios.ts';
 import { heldCluster, sampleJob, sampleProvisioner } from './samples.ts';
 
 export interface Kill {
   at: 'store' | 'provider';
   side: 'before' | 'after';
+  /** Which request, counted from 1. */
   n: number;
+  /** Only those are counted that change the provider. */
+  among?: 'changes';
 }
 
 export interface Run {
@@ -41,7 +44,7 @@ export interface Run {
 export interface Matrix {
   engine: Engine;
   /** One job of the kind; its worker is killed as asked, if it gets so far. Throws when anything is not as it must be in the end. */
-  run(kind: JobKindName, kill?: Kill): Promise<Run>;
+  run(kind: ProviderJob, kill?: Kill): Promise<Run>;
   close(): Promise<void>;
 }
 
@@ -64,11 +67,19 @@ interface Fronts {
   close(): Promise<void>;
 }
 
-type Hook = (seen: { n: number; words: string }) => Promise<'cut' | undefined>;
+/** A request with its number among all, and among those that change the provider (0: it does not). */
+interface Counted {
+  n: number;
+  change: number;
+  words: string;
+}
+
+type Hook = (seen: Counted) => Promise<'cut' | undefined>;
 
 async function openFronts(harness: Harness, hooks: Record<Kill['side'], Hook>): Promise<Fronts> {
   const seen: string[] = [];
-  const numbers = new WeakMap<ProxiedRequest, number>();
+  const known = new WeakMap<ProxiedRequest, Counted>();
+  let changes = 0;
   const proxies: CountingProxy[] = [];
   const params = { ...harness.params };
   const authorities: string[] = [];
@@ -80,10 +91,16 @@ async function openFronts(harness: Harness, hooks: Record<Kill['side'], Hook>): 
       ...(ca === undefined ? {} : { targetCa: ca }),
       before(request) {
         seen.push(words(request));
-        numbers.set(request, seen.length);
-        return hooks.before({ n: seen.length, words: words(request) });
+        const is = isChange(words(request));
+        changes += is ? 1 : 0;
+        const counted = { n: seen.length, change: is ? changes : 0, words: words(request) };
+        known.set(request, counted);
+        return hooks.before(counted);
       },
-      after: (request) => hooks.after({ n: numbers.get(request) ?? 0, words: words(request) }),
+      async after(request) {
+        const counted = known.get(request);
+        return counted && hooks.after(counted);
+      },
     });
     proxies.push(proxy);
     if (proxy.ca) authorities.push(proxy.ca);
@@ -107,7 +124,7 @@ export async function openMatrix(options: MatrixOptions): Promise<Matrix> {
   const sealer = openSealer(parseSecretKeys(sealingKeys));
   let runs = 0;
 
-  async function run(kind: JobKindName, kill?: Kill): Promise<Run> {
+  async function run(kind: ProviderJob, kill?: Kill): Promise<Run> {
     runs += 1;
     const name = `m${runs}-${kind.replace('cluster.', '')}`;
     const prefix = `/matrix/${name}`;
@@ -121,15 +138,15 @@ export async function openMatrix(options: MatrixOptions): Promise<Matrix> {
 
     function hook(at: Kill['at'], side: Kill['side']): Hook {
       return async (seen) => {
-        if (killedAt !== undefined || kill?.at !== at || kill.side !== side || kill.n !== seen.n || !child)
-          return undefined;
+        if (killedAt !== undefined || kill?.at !== at || kill.side !== side || !child) return undefined;
+        if (kill.n !== (kill.among === 'changes' ? seen.change : seen.n)) return undefined;
         killedAt = performance.now();
         request = seen.words;
         await endProcess(child, 'SIGKILL');
         return 'cut';
       };
     }
-    const counted = (run: Hook) => (seen: ProxiedRequest) => run({ n: seen.n, words: words(seen) });
+    const counted = (run: Hook) => (seen: ProxiedRequest) => run({ n: seen.n, change: 0, words: words(seen) });
     const toStore = await startGrpcProxy(etcd.url, {
       before: counted(hook('store', 'before')),
       after: counted(hook('store', 'after')),
@@ -186,7 +203,8 @@ export async function openMatrix(options: MatrixOptions): Promise<Matrix> {
       await forget(redis.url, name);
       return { ...result, killed: killedAt !== undefined, requests, job: job.record, ...(request ? { request } : {}) };
     } catch (error) {
-      const what = kill ? `${kind} killed ${kill.side} ${kill.at} request ${kill.n} (${request})` : `${kind} unharmed`;
+      const which = kill && `${kill.at} ${kill.among === 'changes' ? 'change' : 'request'} ${kill.n} (${request})`;
+      const what = kill ? `${kind} killed ${kill.side} ${which}` : `${kind} unharmed`;
       const job = await store.get({ kind: 'job', org, id: name });
       throw new Error(`${what}: ${String(error)}\njob: ${JSON.stringify(job?.record)}\nworker: ${said}`);
     } finally {
@@ -197,7 +215,7 @@ export async function openMatrix(options: MatrixOptions): Promise<Matrix> {
 
   async function seed(
     store: Store,
-    begin: Awaited<ReturnType<(typeof scenarios)[JobKindName]['prepare']>>,
+    begin: Awaited<ReturnType<(typeof scenarios)[ProviderJob]['prepare']>>,
     { target }: Ground,
     params: Record<string, unknown>,
   ): Promise<void> {
@@ -244,11 +262,14 @@ function words({ method, path }: Pick<ProxiedRequest, 'method' | 'path'>): strin
   return `${method} ${path}`;
 }
 
-/** Positions, counted from 1, of the requests that change the provider; those for a token do not. */
+/** Whether a request changes the provider; those for a token or a kubeconfig do not. */
+function isChange(request: string): boolean {
+  return /^(POST|PUT|PATCH|DELETE) /.test(request) && !/token|oauth|crumb|listCluster\w+Credential/i.test(request);
+}
+
+/** Positions, counted from 1, of the requests that change the provider. */
 export function changesAmong(requests: readonly string[]): number[] {
-  const changes = (request: string) =>
-    /^(POST|PUT|PATCH|DELETE) /.test(request) && !/token|oauth|crumb|listCluster\w+Credential/i.test(request);
-  return requests.flatMap((request, index) => (changes(request) ? [index + 1] : []));
+  return requests.flatMap((request, index) => (isChange(request) ? [index + 1] : []));
 }
 
 /** A run's queue has no reader any more; Redis keeps everything in memory. */
@@ -259,13 +280,26 @@ async function forget(url: string, prefix: string): Promise<void> {
   redis.disconnect();
 }
 
-/** Runs the kills, `atOnce` at a time, and throws every failure together. */
-export async function runKills(matrix: Matrix, kind: JobKindName, kills: Kill[], atOnce: number): Promise<Run[]> {
+/** Runs the kills of a kind, `atOnce` at a time, and throws every failure together. */
+export async function runKills(matrix: Matrix, kind: ProviderJob, kills: Kill[], atOnce: number): Promise<Run[]> {
+  return runAll(
+    matrix,
+    kills.map((kill) => ({ kind, kill })),
+    atOnce,
+  );
+}
+
+/** Runs all of these, `atOnce` at a time, and throws every failure together. */
+export async function runAll(
+  matrix: Matrix,
+  plans: { kind: ProviderJob; kill: Kill }[],
+  atOnce: number,
+): Promise<Run[]> {
   const runs: Run[] = [];
   const failures: string[] = [];
-  const next = kills.values();
+  const next = plans.values();
   async function place(): Promise<void> {
-    for (const kill of next) {
+    for (const { kind, kill } of next) {
       try {
         runs.push(await matrix.run(kind, kill));
       } catch (error) {
@@ -274,7 +308,7 @@ export async function runKills(matrix: Matrix, kind: JobKindName, kills: Kill[],
     }
   }
   await Promise.all(Array.from({ length: atOnce }, place));
-  if (failures.length > 0) throw new Error(`${failures.length} of ${kills.length} failed:\n${failures.join('\n\n')}`);
+  if (failures.length > 0) throw new Error(`${failures.length} of ${plans.length} failed:\n${failures.join('\n\n')}`);
   return runs;
 }
 

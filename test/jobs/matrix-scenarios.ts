@@ -134,8 +134,11 @@ async function listed({ client, target }: Ground) {
   );
 }
 
+/** The kinds that go through providers. Work in a cluster has a matrix of its own, by what it does there. */
+export type ProviderJob = Exclude<JobKindName, 'cluster.work'>;
+
 /** One for every kind of job: a kind without one does not compile. */
-export const scenarios: Record<JobKindName, Scenario> = {
+export const scenarios: Record<ProviderJob, Scenario> = {
   'cluster.create': {
     needs: ['create'],
     async prepare({ harness }) {
@@ -243,7 +246,7 @@ export const scenarios: Record<JobKindName, Scenario> = {
 };
 
 /** Why an engine has no such job, or false. */
-export function unable(engine: Engine, kind: JobKindName): string | false {
+export function unable(engine: Engine, kind: ProviderJob): string | false {
   const lacks = scenarios[kind].needs.filter((need) => !engine.capabilities[need]);
   return lacks.length > 0 && `${engine.title} cannot: ${lacks.join(', ')}`;
 }
