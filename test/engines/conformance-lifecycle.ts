@@ -6,7 +6,7 @@ import { callFor, faultOf } from './calls.ts';
 import type { Harness, Suite } from './harness.ts';
 
 /** Why an engine that makes no clusters cannot have a rule about making them. */
-export const makesNone = ({ engine }: Harness) => !engine.capabilities.create && 'it creates no clusters';
+const makesNone = ({ engine }: Harness) => !engine.capabilities.create && 'it creates no clusters';
 
 /** What becomes of a cluster: observe, create, delete, kubeconfig, list. */
 export function lifecycleRules(suite: Suite): void {

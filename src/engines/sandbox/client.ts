@@ -144,6 +144,8 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
           state: passing ? 'Unreachable' : 'Error',
           message: thrown.message,
           ...(thrown.next ? { next: thrown.next } : {}),
+          ...(thrown.kind === 'not-allowed' ? { field: 'token' } : {}),
+          ...(thrown.kind === 'unreachable' ? { field: 'url' } : {}),
           facts: [],
         };
       }
