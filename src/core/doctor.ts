@@ -167,10 +167,10 @@ async function checkProvisioner(parts: DoctorParts, provisioner: Provisioner): P
     const client = await connectProvisioner(parts, provisioner);
     const checked = await client.check(parts.call(checkMs));
     const means = `${sentence(checked.message)} ${last}.`;
-    if (checked.state === 'OK') return fine(part, 'live check', means);
-    return { part, check: 'live check', verdict: 'broken', means, fix: checked.next ?? fix };
+    if (checked.state === 'OK') return fine(part, 'answer', means);
+    return { part, check: 'answer', verdict: 'broken', means, fix: checked.next ?? fix };
   } catch (thrown) {
-    return faulty(part, 'live check', thrown, fix);
+    return faulty(part, 'answer', thrown, fix);
   }
 }
 

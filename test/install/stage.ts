@@ -1,15 +1,13 @@
 /** A KQueen that workspaces install themselves, in front of a Slack with two of them. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { scopeNames } from '../../src/bot/slack/needs.ts';
 import type { Settings } from '../../src/settings.ts';
 import type { Page } from '../counterparts/slack/browser.ts';
 import { type Browser, type CloudOptions, type SlackCloud, startSlackCloud } from '../counterparts/slack/cloud.ts';
-import { eventually } from '../servers.ts';
+import { eventually, freePort } from '../servers.ts';
 import { startTestKQueen, type TestKQueen } from '../story/kqueen.ts';
 
 export interface InstallStage {
@@ -27,15 +25,6 @@ export interface InstallStage {
   close(): Promise<void>;
 }
 
-/** A port of the loopback that was free a moment ago: the address of the redirect has to be known before KQueen listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
-
 export interface InstallOptions {
   mode?: 'http' | 'socket';
   app?: Partial<CloudOptions>;
@@ -45,6 +34,7 @@ export interface InstallOptions {
 
 export async function openInstallStage(options: InstallOptions = {}): Promise<InstallStage> {
   const { mode = 'http' } = options;
+  // The address of the redirect has to be known before KQueen listens.
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const clientSecret = randomBytes(16).toString('hex');
