@@ -28,6 +28,11 @@ function withoutFences(text: string): string {
   return text.replace(/^ *```[\s\S]*?^ *```$/gm, '');
 }
 
+/** The texts of the fenced blocks. */
+export function fences({ text }: Page): string[] {
+  return text.match(/^ *```[\s\S]*?^ *```$/gm) ?? [];
+}
+
 /** Targets of links, as they are written. */
 export function links({ prose }: Page): string[] {
   const withoutCode = prose.replace(/`[^`\n]*`/g, '');
