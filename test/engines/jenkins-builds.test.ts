@@ -269,7 +269,7 @@ describe('a build', () => {
     const target = await made();
     const seen = await reach(target, 'error');
     expect(seen.message).toBe(
-      `kubernetes/provision #${lastBuild()?.number} failed: ERROR: Quota exceeded for instances: requested 3, but already used 10 of 10`,
+      `kubernetes/provision#${lastBuild()?.number} failed: ERROR: Quota exceeded for instances: requested 3, but already used 10 of 10`,
     );
     expect(seen.detail).toContain('Finished: FAILURE');
     expect(seen.detail).toContain('/job/kubernetes/job/provision/');

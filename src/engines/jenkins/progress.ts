@@ -88,7 +88,7 @@ export function openReports(jenkins: Jenkins, address: string): Reports {
       const percent = percentOf(build, answer, now);
       const step = (await stageOf(build, build.number, call)) ?? (await lineOf(build, build.number, call));
       if (percent !== undefined) made.percent = percent;
-      made.step = step ?? `${build.job} #${build.number} is running`;
+      made.step = step ?? `${idOf(build)} is running`;
       return made;
     },
 
@@ -144,7 +144,7 @@ export async function readArtifact(
   }
   const names = listed.slice(0, 10).map((each) => oneLine(each.relativePath, jenkins.secrets, 60));
   const has = names.length > 0 ? `It has: ${names.join(', ')}.` : 'It has no artifacts.';
-  throw new Fault('not-found', `${build.job} #${number} has no artifact ${path}. ${has}`, {
+  throw new Fault('not-found', `${idOf(build)} has no artifact ${path}. ${has}`, {
     whose: 'admin',
     next: `Have the job archive its kubeconfig (archiveArtifacts '${path}'), or name another artifact in the provisioner.`,
   });

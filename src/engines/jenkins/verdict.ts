@@ -84,7 +84,7 @@ export function outcomeOf(build: Build): 'running' | 'done' | 'failed' | undefin
   return build.stage === 'strange' ? undefined : build.stage === 'done' ? 'done' : 'failed';
 }
 
-/** "kubernetes/provision #12 failed" */
+/** "kubernetes/provision#12 failed" */
 export function endWords(build: Build): string {
   const words: Record<string, string> = {
     FAILURE: 'failed',
@@ -93,5 +93,5 @@ export function endWords(build: Build): string {
     NOT_BUILT: 'was not built',
   };
   const result = build.result ?? '';
-  return `${build.job} #${build.number ?? '?'} ${Object.hasOwn(words, result) ? words[result] : `ended as ${result}`}`;
+  return `${build.job}#${build.number ?? '?'} ${Object.hasOwn(words, result) ? words[result] : `ended as ${result}`}`;
 }
