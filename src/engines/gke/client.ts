@@ -158,7 +158,7 @@ async function runningDelete(api: Api, place: Place, call: Call): Promise<Operat
 async function makeWay(api: Api, place: Place, call: Call, refusal: Fault): Promise<Fault> {
   const running = newest(await operationsOf(api, place, call), isRunning);
   if (!running) return refusal;
-  const what = running.operationType.toLowerCase().replaceAll('_', ' ') || 'something else';
+  const what = running.operationType.toLowerCase().replaceAll('_', ' ') || 'a change';
   if (running.operationType === 'UPGRADE_NODES' && running.status !== 'ABORTING') {
     try {
       await api.cancel(place.location, running.name, call);

@@ -97,20 +97,27 @@ export function stepOf(operation: OperationAnswer): string {
   if (operation.status === 'ABORTING') return 'Google is cancelling it';
   if (operation.detail) return oneLine(operation.detail, [], 80);
   const stage = stagesOf(operation).find(({ done, total }) => done < total) ?? stagesOf(operation).at(-1);
-  const what = words(stage?.name ?? operation.operationType);
+  const what = words(stage?.name ?? operation.operationType) || target(operation);
   return stage ? `${what}: ${stage.done} of ${stage.total}` : what;
 }
 
 /** `UPGRADE_NODES` as "Upgrade nodes". */
 function words(name: string): string {
   const text = name.toLowerCase().replaceAll('_', ' ').trim();
-  return text ? oneLine(text.charAt(0).toUpperCase() + text.slice(1), [], 60) : 'Working';
+  return text ? oneLine(text.charAt(0).toUpperCase() + text.slice(1), [], 60) : '';
+}
+
+/** Resizing a pool has no type (recorded), and what is resized is in its link. */
+function target(operation: OperationAnswer): string {
+  const pool = /\/nodePools\/([^/]+)/.exec(operation.targetLink)?.[1];
+  return pool ? `Changing the node pool ${oneLine(pool, [], 40)}` : 'Changing the cluster';
 }
 
 /** One operation as lines for a file. */
 export function tell(operation: OperationAnswer, secrets: readonly string[]): string {
   const { startTime, endTime, name, operationType, status, error } = operation;
-  const lines = [`${startTime || 'no time'} ${operationType} ${status} ${name}`];
+  const what = operationType || target(operation);
+  const lines = [`${startTime || 'no time'} ${what} ${status} ${name}`];
   for (const { name: metric, intValue } of operation.progress?.metrics ?? []) {
     if (intValue !== null) lines.push(`  ${metric}: ${intValue}`);
   }
@@ -120,6 +127,6 @@ export function tell(operation: OperationAnswer, secrets: readonly string[]): st
   for (const each of [...operation.clusterConditions, ...operation.nodepoolConditions]) {
     lines.push(`  condition ${each.code || each.canonicalCode}: ${each.message}`);
   }
-  if (endTime) lines.push(`${endTime} ${operationType} ended`);
+  if (endTime) lines.push(`${endTime} ${what} ended`);
   return lines.map((line) => scrub(line, secrets)).join('\n');
 }

@@ -3,7 +3,7 @@ import type { ExternalCluster, ExternalState, NodePool, Observation, Target } fr
 import { oneLine } from '../scrub.ts';
 import { clusterLabel, isMine, orgLabel, ownerOf } from './labels.ts';
 import { isZone } from './place.ts';
-import { firstPool, poolBounds } from './pure.ts';
+import { gkePools, poolBounds } from './pure.ts';
 import { GkeCluster } from './schema.ts';
 import type { ClusterAnswer, PoolAnswer } from './wire.ts';
 
@@ -58,7 +58,10 @@ export function poolsOfCluster(cluster: ClusterAnswer): NodePool[] {
   return cluster.autopilot?.enabled ? [] : cluster.nodePools.map((pool) => poolOf(pool, cluster));
 }
 
-/** All nodes: as wanted, or as Google counts them where it decides on their number itself. */
+/**
+ * All nodes: as wanted, or as Google counts them where it decides on their number itself. Its count is deprecated, and lags behind by pools that
+ * have just come or gone.
+ */
 function nodesOf(cluster: ClusterAnswer): number | undefined {
   const pools = poolsOfCluster(cluster);
   const wanted = pools.reduce((sum, pool) => sum + pool.nodes, 0);
@@ -119,17 +122,13 @@ export function observationOf(cluster: ClusterAnswer, target: Target, project: s
   return seen;
 }
 
-function notesOf(cluster: ClusterAnswer, { state, nodes }: Observation): string[] {
+function notesOf(cluster: ClusterAnswer, { state }: Observation): string[] {
   const notes: string[] = [];
   if (state === 'error') notes.push('It exists at Google and costs money until it is deleted.');
   if (state === 'deleting') {
     notes.push(
       'Disks of volumes and load balancers that its workloads made can stay behind in the project, and cost money there.',
     );
-  }
-  const counted = cluster.currentNodeCount;
-  if (state === 'running' && nodes !== undefined && typeof counted === 'number' && counted !== nodes) {
-    notes.push(`Google counts ${counted} of ${nodes} nodes.`);
   }
   if (state === 'running')
     notes.push(
@@ -184,25 +183,15 @@ function specOf(cluster: ClusterAnswer): Record<string, unknown> {
   add('diskGb', pool.config?.diskSizeGb ?? undefined);
   add('diskType', pool.config?.diskType);
   if (pool.config?.spot) add('spot', true);
-  if (cluster.nodePools.length > 1 || pool.name !== firstPool || specNeedsPools(cluster)) {
-    spec.pools = cluster.nodePools.map((each) => listed(poolOf(each, cluster)));
-    return spec;
+  if (!shown.autoscale) add('nodes', shown.nodes);
+  else {
+    const bounds = { autoscaleMin: shown.autoscale.min, autoscaleMax: shown.autoscale.max };
+    if (GkeCluster.safeParse({ ...spec, ...bounds }).success) Object.assign(spec, bounds);
   }
-  if (shown.autoscale && shown.autoscale.max > 0) {
-    const { min, max } = shown.autoscale;
-    const both = { ...spec, autoscaleMin: min, autoscaleMax: max };
-    if (GkeCluster.safeParse(both).success) Object.assign(spec, { autoscaleMin: min, autoscaleMax: max });
-  } else add('nodes', shown.nodes);
+  // Our form makes one pool of a certain name; whatever else is there is told beside its fields.
+  const pools = cluster.nodePools.map((each) => listed(poolOf(each, cluster)));
+  if (JSON.stringify(gkePools(spec).map(listed)) !== JSON.stringify(pools)) spec.pools = pools;
   return spec;
-}
-
-/** Whether the one pool of a cluster cannot be told by the fields of our form. */
-function specNeedsPools(cluster: ClusterAnswer): boolean {
-  const pool = cluster.nodePools[0];
-  if (!pool) return false;
-  const { nodes, autoscale } = poolOf(pool, cluster);
-  const zones = isZone(locationOf(cluster)) ? 1 : 3;
-  return !autoscale && (nodes < 1 || (cluster.locations.length === 0 && nodes % zones !== 0));
 }
 
 function listed({ name, nodes, size, autoscale }: NodePool): Record<string, unknown> {

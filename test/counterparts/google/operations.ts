@@ -99,8 +99,7 @@ export function shownOperation(operation: Operation, base: string, zonal: boolea
   const shown: Record<string, unknown> = {
     name: operation.name,
     zone: operation.location,
-    location: operation.location,
-    operationType: operation.type,
+    ...(operation.type ? { operationType: operation.type } : {}),
     status,
     selfLink: `${base}/${under}/${operation.location}/operations/${operation.name}`,
     targetLink: `${base}/${operation.target}`,

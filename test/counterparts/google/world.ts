@@ -271,7 +271,7 @@ export function openWorld(options: WorldOptions): World {
       // Recorded: a wrong fingerprint is 400 FAILED_PRECONDITION.
       if (fingerprint !== found.fingerprint)
         throw refusals.precondition('Labels could not be set due to fingerprint mismatch.');
-      return begin(found, 'UPDATE_CLUSTER', {
+      return begin(found, 'SET_LABELS', {
         ms: createMs * 0.2,
         failure: troubles.updateFailure,
         done() {
@@ -306,7 +306,8 @@ export function openWorld(options: WorldOptions): World {
       const needs = kube?.scale(name, count * pool.locations.length);
       const operation = change(
         found,
-        'SET_NODE_POOL_SIZE',
+        // Recorded: this operation has no type.
+        '',
         () => {
           pool.count = count;
         },
