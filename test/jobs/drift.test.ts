@@ -356,6 +356,15 @@ describe('a cluster of the sandbox provider, changed by hand', () => {
     ]);
   });
 
+  it('does not take over that somebody deletes it', async () => {
+    await provider.ask('PUT', '/v1/admin/faults', [{ operation: 'delete', times: 1, effect: { stuckAtPercent: 30 } }]);
+    await provider.ask('DELETE', `/v1/clusters/${external}`);
+    await sweep();
+    expect((await stage.cluster('dev-1'))?.drift?.changes).toEqual(['State: being deleted, and not by KQueen']);
+    expect(words(await stage.say('anna', 'cluster accept dev-1'))).toMatch(/nothing in that to take over/);
+    await provider.ask('DELETE', '/v1/admin/faults');
+  });
+
   it('says that its mark is gone, and does not read that as gone itself', async () => {
     const found = (await provider.ask('GET', `/v1/clusters/${external}`)) as {
       labels: object;

@@ -46,6 +46,11 @@ export const clusterAccept: Command = {
         next: 'Try again when that is over.',
       });
     }
+    if (seen.state === 'deleting' || seen.state === 'error') {
+      throw new Fault('conflict', `${changes.at(-1)}. There is nothing in that to take over.`, {
+        next: `Look at the provider, then at cluster show ${before.name}.`,
+      });
+    }
     const after = accepted(before, seen, engine);
     if (changes.length === 0) {
       const text = 'It is at the provider as KQueen has it, so there is nothing to accept.';
