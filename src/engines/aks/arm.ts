@@ -71,10 +71,12 @@ export function openArm(params: AksProvisioner): Arm {
     {
       name: 'kqueenTokenPolicy',
       async sendRequest(request, next) {
-        request.headers.set('authorization', `Bearer ${await tokens.get()}`);
+        const token = await tokens.get();
+        request.headers.set('authorization', `Bearer ${token}`);
         const answer = await next(request);
-        if (answer.status !== 401 || !tokens.drop()) return answer;
-        // Refused unread, so that it may be sent once more.
+        if (answer.status !== 401) return answer;
+        // Refused unread, so that it may be sent once more with a new one.
+        tokens.drop(token);
         request.headers.set('authorization', `Bearer ${await tokens.get()}`);
         return next(request);
       },

@@ -146,12 +146,15 @@ async function readable<T extends z.ZodType>(
   return read.success ? read.data : null;
 }
 
-/** Null instead of a missing permission: a role on the resource group alone does not reach what belongs to the subscription. */
+/**
+ * Null instead of a refusal: a role on the resource group alone does not reach what belongs to the subscription, and a location may lack a list.
+ * What is offered is a help; a form without it is still one.
+ */
 async function allowed<T>(work: () => Promise<T>): Promise<T | null> {
   try {
     return await work();
   } catch (thrown) {
-    if (azureCode(thrown)?.status === 403) return null;
+    if ([400, 403, 404, 409].includes(azureCode(thrown)?.status ?? 0)) return null;
     throw thrown;
   }
 }

@@ -100,22 +100,23 @@ export function openAksClient(params: AksProvisioner): EngineClient {
 
   return {
     async observe(target, call) {
+      const name = target.externalName;
+      const given = readHandle(target.operation, name);
+      const handle = given ?? readHandle(remembered.get(name), name);
+      // The operation first: what the cluster says after it is over is the end of it.
+      const standing = handle ? await standingOf(arm, handle, call) : null;
       const found = await find(target, call);
       if (!found) {
-        remembered.delete(target.externalName);
-        const asked = readHandle(target.operation, target.externalName);
-        return { state: 'absent', mine: true, ...(asked?.act === 'delete' ? { outcome: 'done' as const } : {}) };
+        remembered.delete(name);
+        return { state: 'absent', mine: true, ...(given?.act === 'delete' ? { outcome: 'done' as const } : {}) };
       }
       const seen = observationOf(found, target);
       if (!seen.mine) return seen;
-      const given = readHandle(target.operation, target.externalName);
-      const handle = given ?? readHandle(remembered.get(target.externalName), target.externalName);
       const settled = seen.state === 'running' || seen.state === 'stopped';
       if (!settled && seen.state !== 'error') seen.operation = handleAt(target, found);
-      const standing = handle ? await standingOf(arm, handle, call) : null;
       if (settled && !given && standing?.status !== 'running') {
         // What it was about is over, and the next look need not know of it.
-        remembered.delete(target.externalName);
+        remembered.delete(name);
         return seen;
       }
       return withOperation(seen, found, handle, standing, given !== null);

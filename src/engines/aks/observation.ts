@@ -44,39 +44,41 @@ export function withOperation(
 ): Observation {
   if (!handle || !standing) return seen;
   const result = { ...seen };
-  const settled = result.state === 'running' || result.state === 'stopped';
-  const put = (outcome: Observation['outcome']) => {
-    if (asked && outcome) result.outcome = outcome;
-  };
-  if (standing.status === 'running') {
-    put('running');
-    if (settled) {
-      result.state = handle.act === 'create' ? 'creating' : handle.act === 'delete' ? 'deleting' : 'updating';
-      result.step = { ...words }[handle.act];
-      result.operation = JSON.stringify(handle);
-    }
-    return result;
+  const outcome = outcomeOf(seen, found, handle, standing);
+  if (asked) result.outcome = outcome;
+  const settled = seen.state === 'running' || seen.state === 'stopped';
+  if (standing.status === 'running' && settled) {
+    result.state = handle.act === 'create' ? 'creating' : handle.act === 'delete' ? 'deleting' : 'updating';
+    result.step = words[handle.act];
+    result.operation = JSON.stringify(handle);
   }
   const changes = handle.act !== 'create' && handle.act !== 'delete';
-  if (standing.status === 'failed') {
-    if (handle.act === 'create' && settled && !endedBadly(found)) {
-      put('done');
-      return result;
-    }
-    put('failed');
-    result.message = standing.message ?? result.message ?? defaultReason(found);
+  if (standing.status === 'failed' && outcome === 'failed') {
+    result.message = standing.message ?? seen.message ?? defaultReason(found);
     if (standing.detail) result.detail = standing.detail;
     // A change that failed leaves the cluster as it was, or nearly so.
-    if (changes && result.state === 'error') result.state = stopped(found) ? 'stopped' : 'running';
-  } else if (standing.status === 'done') {
-    put(result.state === 'error' ? 'failed' : 'done');
-    if (handle.act === 'delete' && result.state !== 'deleting') put('running');
-  } else {
-    put(settled ? (endedBadly(found) ? 'failed' : 'done') : result.state === 'error' ? 'failed' : 'running');
-    if (handle.act === 'delete' && result.state !== 'error') put('running');
+    if (changes && seen.state === 'error') result.state = stopped(found) ? 'stopped' : 'running';
   }
   if (result.state === 'error' && !changes) result.leftovers = leftoversOf(found);
   return result;
+}
+
+function outcomeOf(
+  { state }: Observation,
+  found: ManagedCluster,
+  handle: Handle,
+  { status }: Standing,
+): NonNullable<Observation['outcome']> {
+  if (status === 'running') return 'running';
+  const settled = state === 'running' || state === 'stopped';
+  // The end of a delete is that there is nothing any more.
+  if (handle.act === 'delete') return status === 'failed' || state === 'error' ? 'failed' : 'running';
+  if (status === 'failed') return handle.act === 'create' && settled && !endedBadly(found) ? 'done' : 'failed';
+  if (state === 'error') return 'failed';
+  if (status === 'done' && (settled || handle.act !== 'create')) return 'done';
+  // Azure does not tell, so that the cluster itself has to.
+  if (!settled) return 'running';
+  return endedBadly(found) ? 'failed' : 'done';
 }
 
 /** What an operation that the cluster does not show yet is about. */

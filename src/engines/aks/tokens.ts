@@ -10,17 +10,14 @@ import { errands, quiet, type Transport, unlessAborted } from './transport.ts';
 export interface Tokens {
   /** A token for the resource manager; kept until shortly before its end. Within an errand. */
   get(): Promise<string>;
-  /** Forgets the kept token, which was refused; true when there was one that is older than a moment. */
-  drop(): boolean;
+  /** Forgets this token, which was refused, if it is still the kept one. */
+  drop(refused: string): void;
   /** A new token for another audience, never kept. Within an errand. */
   fresh(scope: string): Promise<string>;
 }
 
 /** A kept token is renewed when it has less than this to go, in milliseconds: a request with it may take a while. */
 const marginMs = 5 * 60_000;
-
-/** A token that was refused this soon after it was made is not refused for its age. */
-const youngMs = 2_000;
 
 const signIn = "Azure's sign-in service";
 
@@ -36,7 +33,7 @@ export function openTokens(params: AksProvisioner, cloud: Cloud, transport: Tran
       if (answer.status >= 400) throw refusedSignIn(answer, asked);
     },
   });
-  let kept: { token: string; until: number; at: number } | null = null;
+  let kept: { token: string; until: number } | null = null;
   let flight: { work: Promise<string>; signal: AbortSignal } | null = null;
 
   /** A new credential each time: the SDK's would answer from a cache of its own, of which nothing can be dropped. */
@@ -62,7 +59,7 @@ export function openTokens(params: AksProvisioner, cloud: Cloud, transport: Tran
   function lead(signal: AbortSignal): Promise<string> {
     const work = fetchToken(cloud.scope)
       .then(({ token, until }) => {
-        kept = { token, until, at: Date.now() };
+        kept = { token, until };
         return token;
       })
       .finally(() => {
@@ -87,10 +84,9 @@ export function openTokens(params: AksProvisioner, cloud: Cloud, transport: Tran
         }
       }
     },
-    drop() {
-      if (!kept || Date.now() - kept.at < youngMs) return false;
-      kept = null;
-      return true;
+    drop(refused) {
+      // Another request may have brought a new one already.
+      if (kept?.token === refused) kept = null;
     },
     async fresh(scope) {
       return (await fetchToken(scope)).token;

@@ -114,7 +114,8 @@ function configurationOf(origin: string, tenant: string): Record<string, unknown
     id_token_signing_alg_values_supported: ['RS256'],
     response_types_supported: ['code', 'id_token', 'code id_token', 'id_token token'],
     scopes_supported: ['openid', 'profile', 'email', 'offline_access'],
-    issuer: `${origin}/${tenant}/v2.0`,
+    // The same whatever the address: clients accept Microsoft's own name for it.
+    issuer: `https://login.microsoftonline.com/${tenant}/v2.0`,
     authorization_endpoint: `${origin}/${tenant}/oauth2/v2.0/authorize`,
     end_session_endpoint: `${origin}/${tenant}/oauth2/v2.0/logout`,
     tenant_region_scope: 'EU',
