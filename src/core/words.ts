@@ -40,6 +40,7 @@ export const jobWords: Record<JobState, string> = {
 
 /** How a cluster stands in one or two words, with its health when that is worse. */
 export function standing(cluster: Cluster, health: Health | undefined): string {
+  if (cluster.phase === 'Ready' && cluster.stopped) return 'Stopped';
   if (cluster.phase === 'Ready' && health && health.verdict !== 'Healthy')
     return `Ready, ${health.verdict.toLowerCase()}`;
   return cluster.phase;

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { approvalFor, atLeast, type Caller, type Policy, policies, refusal } from '../../src/core/policy.ts';
+import {
+  type ApprovedAction,
+  approvalFor,
+  atLeast,
+  type Caller,
+  type Policy,
+  policies,
+  refusal,
+} from '../../src/core/policy.ts';
 import type { Role } from '../../src/core/records.ts';
 
 const caller = (role: Role, person = 'slack:T1:me'): Caller => ({ person, name: 'Me', role, org: 'default' });
@@ -39,7 +47,7 @@ describe('who may', () => {
 });
 
 describe('who has to agree', () => {
-  test.each<['cluster.create' | 'cluster.delete', Role, string, boolean]>([
+  test.each<[ApprovedAction, Role, string, boolean]>([
     ['cluster.create', 'member', 'development', true],
     ['cluster.create', 'member', 'production', true],
     ['cluster.create', 'admin', 'development', false],
@@ -48,6 +56,15 @@ describe('who has to agree', () => {
     ['cluster.delete', 'member', 'development', false],
     ['cluster.delete', 'member', 'production', true],
     ['cluster.delete', 'superadmin', 'production', true],
+    ['cluster.grow', 'member', 'development', true],
+    ['cluster.grow', 'admin', 'development', false],
+    ['cluster.grow', 'superadmin', 'production', true],
+    ['cluster.change', 'member', 'development', false],
+    ['cluster.change', 'admin', 'production', true],
+    ['cluster.adopt', 'member', 'development', true],
+    ['cluster.adopt', 'admin', 'development', false],
+    ['cluster.detach', 'member', 'development', false],
+    ['cluster.detach', 'admin', 'production', true],
   ])('%s by a %s for %s: %s', (action, role, purpose, needed) => {
     const approval = approvalFor(action, caller(role), purpose);
     expect(approval).toMatchObject({ needed, role: 'admin' });

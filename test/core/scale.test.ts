@@ -334,6 +334,49 @@ describe('cluster stop and start', () => {
     expect(await labels()).toEqual(['Get access', 'Check', 'Scale', 'Upgrade', 'Stop', 'Delete']);
     await running({ stopped: true });
     expect(await labels()).toEqual(['Start', 'Show', 'Delete']);
+    expect((await stage.say('dev', 'cluster show dev-1')).card?.title).toBe('Cluster dev-1: Stopped');
+  });
+});
+
+describe('cancelling', () => {
+  /** A job of Dev's that a worker has begun. */
+  async function begun(line: string, change: Partial<Job>): Promise<Job> {
+    const plan = await stage.say('dev', line);
+    await stage.press('dev', plan, plan.card?.buttons[0]?.label ?? '');
+    const job = { ...(await stage.lastJob()), state: 'Running' as const, startedAt: 1, ...change };
+    await stage.put({ op: 'put', ref: { kind: 'job', org, id: job.id }, record: job });
+    return job;
+  }
+  const intent = { act: 'update' as const, at: 1, answered: true };
+
+  test('nothing was asked of the provider yet: the worker ends it', async () => {
+    const job = await begun('cluster scale dev-1 nodes=2', {});
+    expect(words(await stage.say('dev', `job cancel ${job.id}`))).toMatch(/nothing has been changed/);
+    expect(await stage.job(job.id)).toMatchObject({
+      state: 'Running',
+      cancel: { by: people.dev.id },
+      tick: job.tick + 1,
+    });
+  });
+
+  test('the provider is at it: it cannot be stopped, and no button says so', async () => {
+    const job = await begun('cluster scale dev-1 nodes=2', { intent });
+    expect(words(await stage.say('dev', `job cancel ${job.id}`))).toMatch(/cannot be stopped any more/);
+    const shown = await stage.say('dev', `job show ${job.id}`);
+    expect(shown.card?.buttons.map(({ label }) => label)).not.toContain('Cancel');
+  });
+
+  test('an upgrade stops after the step it is at', async () => {
+    await provider.ask('POST', '/v1/clusters', {
+      ...{ name: 'old-1-abc', ...spec, version: '1.33.6' },
+      labels: { 'kqueen-cluster': 'c1', 'kqueen-org': org },
+    });
+    await running({ version: '1.33.6', externalName: 'old-1-abc', spec: { ...spec, version: '1.33.6' } });
+    const job = await begun('cluster upgrade dev-1 version=1.34', { intent });
+    const shown = await stage.say('dev', `job show ${job.id}`);
+    const cancel = shown.card?.buttons.find(({ label }) => label === 'Cancel');
+    expect(cancel?.confirm?.text).toMatch(/stops after the step/);
+    expect(words(await stage.say('dev', cancel?.command ?? ''))).toMatch(/what is done stays/);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Answer, Command, Context } from '../command.ts';
 import { Fault } from '../errors.ts';
 import { formatLine } from '../line.ts';
 import { dyingOf, planCreate, planDelete } from '../plan.ts';
+import { planAdopt, planDetach } from '../plan-adopt.ts';
 import { baseOf, isChange, planChange, updateOf } from '../plan-change.ts';
 import { atLeast } from '../policy.ts';
 import type { Change, Stored } from '../ports/store.ts';
@@ -187,8 +188,10 @@ async function planNow(context: Context, job: Job): Promise<Plan> {
     const plan = await replanWork(context, cluster.record, job, asker);
     return plan.hash === job.plan.hash ? job.plan : { ...plan, approval: job.plan.approval };
   }
-  // What an adoption or a letting go rests on is the provider's own state, which its job looks at.
-  if (cluster && (job.kind === 'cluster.adopt' || job.kind === 'cluster.detach')) return job.plan;
+  if (cluster && job.kind === 'cluster.detach') {
+    const plan = planDetach(cluster.record, engines.get(cluster.record.engine), asker);
+    return plan.hash === job.plan.hash ? job.plan : { ...plan, approval: job.plan.approval };
+  }
   const provisioner = await store.get({ kind: 'provisioner', org: job.org, id: job.provisioner });
   if (!cluster || !provisioner) {
     throw new Fault('stale-plan', 'What this request rests on is gone: its provisioner was removed.', {
@@ -197,6 +200,10 @@ async function planNow(context: Context, job: Job): Promise<Plan> {
   }
   const engine = engines.get(provisioner.record.engine);
   if (!engine) throw new Fault('unsupported', `The engine ${provisioner.record.engine} is not allowed here any more.`);
+  if (job.kind === 'cluster.adopt') {
+    const plan = planAdopt(cluster.record, engine, asker);
+    return plan.hash === job.plan.hash ? job.plan : { ...plan, approval: job.plan.approval };
+  }
   const options = await context.options(provisioner.record, typedSpec(cluster.record.spec, engine));
   if (isChange(job.kind) && job.update) {
     const { kind, update } = job;

@@ -103,6 +103,7 @@ export const jobShow: Command = {
         ...card.parts,
         { part: 'text', text: `Asked for with \`${job.command}\`.` },
         { part: 'code', text: lines.join('\n') },
+        ...(job.failure?.detail ? [{ part: 'note' as const, text: 'The provider said more: see the log.' }] : []),
         { part: 'note', text: 'Times of the log are UTC.' },
       ],
       buttons: card.buttons.filter(({ command }) => !command?.startsWith('job show')),
