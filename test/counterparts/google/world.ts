@@ -95,7 +95,7 @@ export function openWorld(options: WorldOptions): World {
     );
   }
 
-  /** Another change while one runs is 400 FAILED_PRECONDITION, in one of several wordings (terraform-provider-google #1643, #3650, #7638). */
+  /** Another change while one runs is 400 FAILED_PRECONDITION, in one of several wordings (seen in public logs of terraform and gcloud). */
   function free(location: string, name: string): Cluster {
     const found = cluster(location, name);
     const running = runningOn(found);
