@@ -141,6 +141,7 @@ describe('a check', () => {
     ],
     ['KQUEEN_BUILD_ID', 'idParameter', (h: JenkinsHarness) => without(h, 'KQUEEN_BUILD_ID')],
     ['STACK_TYPE', 'provisionParameters', (h: JenkinsHarness) => without(h, 'STACK_TYPE')],
+    ['OS_PASSWORD', 'secretParameters', (h: JenkinsHarness) => without(h, 'OS_PASSWORD')],
   ])('says what is wrong with a job: %s', async (word, field, spoil) => {
     const client = await connect();
     spoil(harness);

@@ -62,6 +62,8 @@ export function openJenkins(params: JenkinsProvisioner): Jenkins {
   const http = openHttp({
     ...common,
     authorize,
+    // A page of builds with long parameters.
+    maxAnswerBytes: 16 * 1024 * 1024,
     renew: (status, answer) => session !== null && isCrumbRefusal(status, answer) && session.drop(),
   });
   /**

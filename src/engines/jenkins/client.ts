@@ -24,7 +24,8 @@ import {
 import { look } from './look.ts';
 import { fixedOf, flawOf, type Job, jobName, leftToTheJob, offered, type Purpose } from './parameters.ts';
 import { openReports, readArtifact } from './progress.ts';
-import { type JenkinsProvisioner, keyOf, poolName } from './schema.ts';
+import { type JenkinsProvisioner, keyOf, poolName, readLines } from './schema.ts';
+import { openTurns } from './turns.ts';
 import { buildOf, endWords, isBusy, judge, outcomeOf } from './verdict.ts';
 import { readAnswer, WhoAmIAnswer } from './wire.ts';
 
@@ -40,23 +41,10 @@ export function openJenkinsClient(params: JenkinsProvisioner): EngineClient {
   const numbers = new Map<number, number>();
   /** Queue items whose builds have ended. */
   const ended = new Map<number, true>();
-  /** Addresses of clusters' APIs by build; null where there is no readable kubeconfig. */
+  /** Addresses of clusters' APIs by build. */
   const endpoints = new Map<string, string | null>();
   /** What is done to a cluster is done one after the other, so that two creates at once find each other's build. */
-  const turns = new Map<string, Promise<unknown>>();
-
-  function inTurn<T>(target: Target, work: () => Promise<T>): Promise<T> {
-    const key = markOf(target);
-    const turn = (turns.get(key) ?? Promise.resolve()).then(work, work);
-    const done = turn.then(
-      () => null,
-      () => null,
-    );
-    turns.set(key, done);
-    return turn.finally(() => {
-      if (turns.get(key) === done) turns.delete(key);
-    });
-  }
+  const turns = openTurns();
 
   function note(builds: readonly Build[]): void {
     for (const { queueId, number } of builds) {
@@ -108,14 +96,15 @@ export function openJenkinsClient(params: JenkinsProvisioner): EngineClient {
   async function endpointOf(history: History, made: Build, call: Call): Promise<string | null> {
     const known = endpoints.get(idOf(made));
     if (known !== undefined) return known;
-    const text = await kubeconfigOf(history, made, call).catch((thrown: unknown) => {
+    try {
+      const endpoint = serverOf(await kubeconfigOf(history, made, call));
+      keep(endpoints, idOf(made), endpoint);
+      return endpoint;
+    } catch (thrown) {
       // A cluster runs with or without its artifact; who asks for the kubeconfig itself hears what is wrong with it.
-      if (thrown instanceof Fault && thrown.kind === 'not-found') return null;
+      if (thrown instanceof Fault && !thrown.retryable) return null;
       throw thrown;
-    });
-    const endpoint = text === null ? null : serverOf(text);
-    keep(endpoints, idOf(made), endpoint);
-    return endpoint;
+    }
   }
 
   async function kubeconfigOf(history: History, made: Build, call: Call): Promise<string> {
@@ -180,7 +169,8 @@ export function openJenkinsClient(params: JenkinsProvisioner): EngineClient {
   }
 
   async function list(call: Call): Promise<ExternalCluster[]> {
-    const history = await readHistory(jenkins, params, call, true);
+    const fresh = await readHistory(jenkins, params, call);
+    const history = fresh.more ? await readHistory(jenkins, params, call, true) : fresh;
     const last = new Map<string, Build>();
     for (const build of history.builds) {
       if (build.purpose === 'provision' && build.name) last.set(build.name, build);
@@ -259,6 +249,13 @@ export function openJenkinsClient(params: JenkinsProvisioner): EngineClient {
         value: `${job.name} (${count} ${count === 1 ? 'parameter' : 'parameters'})`,
       });
     }
+    const secret = Object.keys(readLines(params.secretParameters) ?? {}).find(
+      (each) => !jobs.some(({ definitions }) => definitions.some((one) => one.name === each)),
+    );
+    if (secret !== undefined) {
+      const message = `None of the jobs has the secret parameter ${oneLine(secret, [], 60)}.`;
+      return { state: 'Error', message, next: 'Correct its name.', field: 'secretParameters', facts };
+    }
     const [maker] = jobs;
     const left = maker ? leftToTheJob(params, maker) : [];
     if (left.length > 0) facts.push({ label: "Keep the job's own value", value: oneLine(left.join(', '), [], 300) });
@@ -270,9 +267,9 @@ export function openJenkinsClient(params: JenkinsProvisioner): EngineClient {
     kubeconfig,
     list,
     check,
-    create: (target, spec, call) => inTurn(target, () => create(parts, target, spec, call)),
-    update: (target, wanted, call) => inTurn(target, () => update(parts, target, wanted, call)),
-    delete: (target, call) => inTurn(target, () => remove(parts, target, call)),
+    create: (target, spec, call) => turns.take(markOf(target), call, () => create(parts, target, spec, call)),
+    update: (target, wanted, call) => turns.take(markOf(target), call, () => update(parts, target, wanted, call)),
+    delete: (target, call) => turns.take(markOf(target), call, () => remove(parts, target, call)),
 
     async log(target, call) {
       const { history, verdict } = await found(target, call);

@@ -45,14 +45,15 @@ const buildTree = `${listedTree},estimatedDuration,artifacts[relativePath,fileNa
 /** Jenkins lists so many builds of a job by itself (hudson.model.Job, `builds`); for more it has to read its whole history. */
 const recent = 100;
 /** How far back an older history is read when a cluster is not among the recent builds. */
-const furthest = 2_000;
+const furthest = 2_100;
+const page = 500;
 
 /** What the jobs of a provisioner have done and are about to do. */
 export interface History {
   jobs: Partial<Record<Purpose, Job>>;
   /** Oldest first. */
   builds: Build[];
-  /** Whether a job has more builds than were read. */
+  /** Whether a job may have more builds than were read. */
   more: boolean;
   /** The time at Jenkins, epoch milliseconds. */
   now: number;
@@ -138,8 +139,8 @@ export async function readHistory(
   for (const name of names) {
     const own = named.filter((each) => each.name === name).flatMap(({ purpose }) => jobs[purpose] ?? []);
     const listed = answers.get(name);
-    const builds = listed?.allBuilds ?? listed?.builds ?? [];
-    more ||= builds.length >= (deep ? furthest : recent);
+    const builds = listed?.builds ?? [];
+    more ||= builds.length >= recent && !deep;
     for (const each of builds) all.push(...buildsOf(params, own, each));
     for (const item of items) {
       if (isOf(item.task?.url, name)) all.push(...queuedOf(params, own, item));
@@ -149,10 +150,25 @@ export async function readHistory(
 }
 
 async function readJobBuilds(jenkins: Jenkins, name: string, deep: boolean, call: Call): Promise<JobAnswer> {
-  const list = deep ? `allBuilds[${listedTree}]{0,${furthest}}` : `builds[${listedTree}]`;
-  const answer = await jenkins.get(`${jobPath(name)}/api/json`, call, `buildable,${definitionsTree},${list}`);
-  if (!answer) throw noJob(name);
-  return readAnswer(JobAnswer, answer.body);
+  async function ask(tree: string): Promise<JobAnswer> {
+    const answer = await jenkins.get(`${jobPath(name)}/api/json`, call, tree);
+    if (!answer) throw noJob(name);
+    return readAnswer(JobAnswer, answer.body);
+  }
+  const head = await ask(`buildable,${definitionsTree},builds[${listedTree}]`);
+  const builds = [...(head.builds ?? [])];
+  if (!deep || builds.length < recent) return { ...head, builds };
+  // A build that begins in between moves the pages on: what comes twice is taken once.
+  const known = new Set(builds.map(({ number }) => number));
+  for (let from = recent; from < furthest; from += page) {
+    const { allBuilds } = await ask(`allBuilds[${listedTree}]{${from},${from + page}}`);
+    for (const build of allBuilds ?? []) {
+      if (!known.has(build.number)) builds.push(build);
+      known.add(build.number);
+    }
+    if ((allBuilds ?? []).length < page) break;
+  }
+  return { ...head, builds };
 }
 
 function noJob(name: string) {
