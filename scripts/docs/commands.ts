@@ -10,6 +10,7 @@ import { all as engines } from '../../src/engines/index.ts';
 /** Headings by group; none of them is the name of a command, so that every link finds its own place. */
 const groups: Record<Command['group'], string> = {
   Clusters: 'Commands for clusters',
+  Apps: 'Commands for apps',
   'Jobs and approvals': 'Commands for jobs and approvals',
   Provisioners: 'Commands for provisioners',
   KQueen: 'Commands about KQueen',

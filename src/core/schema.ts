@@ -221,10 +221,9 @@ export function readValues<T extends z.ZodObject>(schema: T, values: Record<stri
     for (const issue of parsed.error.issues) {
       const key = String(issue.path[0] ?? '');
       if (problems.some((problem) => problem.field === key)) continue;
-      const missing =
-        input[key] === undefined && values[key]?.trim() !== undefined ? 'Please fill this in.' : undefined;
-      const absent = input[key] === undefined;
-      problems.push({ field: key, message: missing ?? (absent ? 'Please fill this in.' : issue.message) });
+      // A rule over several fields says itself what an empty one is wanted for.
+      const absent = input[key] === undefined && issue.code !== 'custom';
+      problems.push({ field: key, message: absent ? 'Please fill this in.' : issue.message });
     }
   }
   if (problems.length > 0 || !parsed.success) return { ok: false, problems };
