@@ -13,7 +13,6 @@ import { busyFault, clusterField, demand, findCluster, movedFault, repeatAnswer,
 /** Takes over into KQueen's record what was changed at the provider by hand. At the provider nothing is changed. */
 export const clusterAccept: Command = {
   name: 'cluster accept',
-  aliases: ['drift accept'],
   summary: 'Take over what was changed at the provider',
   examples: ['cluster accept dev-1'],
   group: 'Clusters',
