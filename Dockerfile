@@ -14,6 +14,8 @@ RUN install -d -o node -g node -m 0700 /var/lib/kqueen
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
 COPY package.json ./
+COPY manifest.yml ./
+COPY docs ./docs
 COPY src ./src
 # The image's user `node`, as numbers, so that a platform can see that it is not root. It can write nothing under /app.
 USER 1000:1000

@@ -19,7 +19,7 @@ afterEach(() => stage.close());
 const wrongToken = 'canary-wrong-token-91kd';
 
 async function added(name = 'lab') {
-  const form = await stage.say('grace', `provisioner add ${name}`);
+  const form = await stage.say('grace', `provisioner add ${name} engine=sandbox`);
   return stage.fill('grace', form, { url: provider.url, caBundle: provider.ca, token: provider.token });
 }
 
@@ -30,7 +30,7 @@ const recordOf = async (name: string) => {
 
 describe('add', () => {
   test('asks in private, checks at the provider, keeps the secret sealed', async () => {
-    const form = await stage.say('grace', 'provisioner add lab');
+    const form = await stage.say('grace', 'provisioner add lab engine=sandbox');
     expect(form.form).toMatchObject({ private: true });
     expect(form.form?.fields.find(({ key }) => key === 'token')).toMatchObject({ kind: 'secret', required: true });
     const done = await added();
@@ -56,7 +56,7 @@ describe('add', () => {
   });
 
   test('a wrong token is shown at its field and kept nowhere', async () => {
-    const form = await stage.say('grace', 'provisioner add lab');
+    const form = await stage.say('grace', 'provisioner add lab engine=sandbox');
     const answer = await stage.fill('grace', form, { url: provider.url, caBundle: provider.ca, token: wrongToken });
     expect(answer.problems).toMatchObject([{ field: 'token' }]);
     expect(words(answer)).not.toContain(wrongToken);
@@ -69,7 +69,7 @@ describe('add', () => {
   });
 
   test('an address where nobody is, is shown at its field', async () => {
-    const form = await stage.say('grace', 'provisioner add lab');
+    const form = await stage.say('grace', 'provisioner add lab engine=sandbox');
     const answer = await stage.fill('grace', form, { url: 'https://127.0.0.1:1', token: wrongToken });
     expect(answer.problems).toMatchObject([{ field: 'url' }]);
   });
@@ -82,7 +82,7 @@ describe('add', () => {
     ['a name nobody may have', { name: 'Lab!', url: 'https://127.0.0.1:1', token: 'x' }, 'name'],
     ['an unknown field', { url: 'https://127.0.0.1:1', token: 'x', verify: 'false' }, 'verify'],
   ])('%s stands at its field', async (_what, values, field) => {
-    const form = await stage.say('grace', 'provisioner add lab');
+    const form = await stage.say('grace', 'provisioner add lab engine=sandbox');
     const answer = await stage.fill('grace', form, values);
     expect(answer.problems?.map((problem) => problem.field)).toContain(field);
   });
@@ -100,11 +100,13 @@ describe('add', () => {
 
   test('a form with secrets is not shown where others read, but for a dialog of Slack', async () => {
     const teams = { place: { chat: 'teams' as const, workspace: 'tenant', conversation: 'channel' } };
-    const refused = await stage.say('grace', 'provisioner add lab', teams);
+    const refused = await stage.say('grace', 'provisioner add lab engine=sandbox', teams);
     expect(refused.form).toBeUndefined();
     expect(refused.card?.title).toBe('In private, please');
-    expect((await stage.say('grace', 'provisioner add lab', { ...teams, private: true })).form).toBeDefined();
-    expect((await stage.say('grace', 'provisioner add lab')).form).toBeDefined();
+    expect(
+      (await stage.say('grace', 'provisioner add lab engine=sandbox', { ...teams, private: true })).form,
+    ).toBeDefined();
+    expect((await stage.say('grace', 'provisioner add lab engine=sandbox')).form).toBeDefined();
   });
 });
 
@@ -228,7 +230,7 @@ describe('a secret that is pasted', () => {
 
   test('in a field of a form that is none for secrets it is refused there', async () => {
     await stage.put(...clusterChanges(sampleCluster('c1', { name: 'dev-1' })));
-    const answer = await stage.say('grace', 'provisioner add', {
+    const answer = await stage.say('grace', 'provisioner add engine=sandbox', {
       source: 'form',
       values: { name: 'lab', engine: 'sandbox', url: `https://user:${canary}@host.example`, token: canary },
     });
