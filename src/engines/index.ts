@@ -5,12 +5,13 @@ import type { Log } from '../core/ports/log.ts';
 import { aks } from './aks/index.ts';
 import { type CallHook, type Connection, openConnection } from './connection.ts';
 import { gke } from './gke/index.ts';
+import { heat } from './heat/index.ts';
 import { jenkins } from './jenkins/index.ts';
 import { manual } from './manual/index.ts';
 import { sandbox } from './sandbox/index.ts';
 
 /** Every engine there is; adding one is a folder and a line here. */
-export const all: readonly Engine[] = [sandbox, gke, manual, aks, jenkins];
+export const all: readonly Engine[] = [sandbox, gke, manual, aks, jenkins, heat];
 
 export interface EnginesOptions {
   /** Names of the engines that may be used here; absent means all. */

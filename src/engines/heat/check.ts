@@ -28,8 +28,9 @@ export async function checkAll(parts: Parts, call: Call): Promise<CheckResult> {
     const passing = thrown.kind === 'unreachable' || thrown.kind === 'rate-limited';
     return {
       state: passing ? 'Unreachable' : 'Error',
-      message: thrown.message,
+      message: /[.!?…]$/.test(thrown.message) ? thrown.message : `${thrown.message}.`,
       ...(thrown.next ? { next: thrown.next } : {}),
+      ...(thrown.field && Object.hasOwn(parts.params, thrown.field) ? { field: thrown.field } : {}),
       facts: [],
     };
   }

@@ -50,14 +50,11 @@ export async function liveChoices(
     const source = sourceOf(each, keys);
     return source && !each.hidden ? [[each.name, source]] : [];
   });
-  const lists = new Map<string, Promise<string[]>>();
-  for (const [, source] of wanted) {
-    const id = `${source.type} ${source.path}`;
-    if (!lists.has(id)) lists.set(id, namesAt(source, api, call));
-  }
+  const asked = [...new Set(wanted.map(([, source]) => source))];
+  const lists = new Map(await Promise.all(asked.map(async (each) => [each, await namesAt(each, api, call)] as const)));
   const found = new Map<string, string[]>();
   for (const [name, source] of wanted) {
-    const names = (await lists.get(`${source.type} ${source.path}`)) ?? [];
+    const names = lists.get(source) ?? [];
     if (names.length > 0 && names.length <= mostChoices) found.set(name, names);
   }
   return found;

@@ -11,7 +11,7 @@ import { readKubeconfig } from './kubeconfig.ts';
 import { openObserver } from './observe.ts';
 import { askedParameters, heatParameters, keysFor, namesOf, poolsIn, specOf } from './parameters.ts';
 import { type HeatProvisioner, readFixed } from './schema.ts';
-import { openSession, secretsOf } from './session.ts';
+import { openSession, placeOf, secretsOf } from './session.ts';
 import { foreign, gone, isMine, marksOf, openStacks, tagsOf } from './stacks.ts';
 import { stateOf, statusOf, writeHandle } from './states.ts';
 import { openTemplates, stackPath } from './template.ts';
@@ -36,7 +36,7 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
   const api = openApi(params, session, secrets, fieldOf);
   const stacks = openStacks(api);
   const templates = openTemplates(params, api);
-  const observer = openObserver(params, stacks, templates, secrets);
+  const observer = openObserver(params, session, stacks, templates, secrets);
   const changes = openChanges(params, api, stacks, templates);
   /** What was asked for last, so that a value which Heat refuses can be traced to its field. */
   const asked = new Map<string, string>();
@@ -176,10 +176,11 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
         marker = entries.at(-1)?.id;
         if (entries.length < pageSize || marker === undefined) break;
       }
+      const where = placeOf(await session.signedIn(call), params);
       const all: (ExternalCluster | null)[] = [];
       for (let at = 0; at < found.length; at += lookingAtOnce) {
         const some = found.slice(at, at + lookingAtOnce);
-        all.push(...(await Promise.all(some.map(async (each) => externalOf(await stacks.whole(each, call))))));
+        all.push(...(await Promise.all(some.map(async (each) => externalOf(await stacks.whole(each, call), where)))));
       }
       return all.filter((each) => each !== null);
     },
@@ -187,7 +188,7 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
     check: (call) => checkAll({ params, session, api, templates, fixed: fixedNames }, call),
 
     async options(_given, call) {
-      const { parameters, keys } = await templates.described(call);
+      const { parameters, keys } = await templates.described(call, true);
       const choices = await liveChoices(parameters, keys, api, call);
       return {
         choices: {},
@@ -203,7 +204,7 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
   };
 
   /** A stack as a cluster; null for one that holds none and is not KQueen's: a project has other stacks, too. */
-  function externalOf(stack: Stack | null): ExternalCluster | null {
+  function externalOf(stack: Stack | null, where: string): ExternalCluster | null {
     if (!stack) return null;
     const marks = marksOf(stack);
     if (!marks.cluster && !stack.outputs?.some((each) => each.output_key === params.kubeconfigOutput)) return null;
@@ -213,6 +214,7 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
       externalName: stack.stack_name,
       state: stateOf(stack.stack_status),
       externalId: stack.id,
+      where,
       spec,
     };
     if (marks.cluster) made.cluster = marks.cluster;
@@ -224,7 +226,6 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
       made.pools = pools;
       made.nodes = pools.reduce((sum, pool) => sum + pool.nodes, 0);
     }
-    if (params.region) made.where = params.region;
     return made;
   }
 }

@@ -21,8 +21,8 @@ export function explainKeystone(byCredential: boolean) {
     if (status !== 401) return message ? { message } : {};
     return {
       message: byCredential
-        ? 'the application credential is wrong, expired or deleted, or its owner has lost the role'
-        : 'the user, its domain or the password is wrong',
+        ? 'the application credential is wrong, expired or deleted, or its owner has lost the role.'
+        : 'the user, its domain or the password is wrong.',
       next: renewNext(byCredential),
     };
   };
@@ -35,13 +35,14 @@ function renewNext(byCredential: boolean): string {
 }
 
 const noRole: Explanation = {
-  message: 'Heat asks for a role in the project, usually heat_stack_owner (or member), which the account does not have',
+  message:
+    'Heat asks for a role in the project, usually heat_stack_owner (or member), which the account does not have.',
   next: 'Ask an admin of the cloud to grant the account the role heat_stack_owner in the project.',
 };
 
 const noTrust: Explanation = {
   message:
-    'this cloud does not let application credentials create the trust that Heat makes for every stack, so it cannot be used to create or change stacks',
+    'this cloud does not let application credentials create the trust that Heat makes for every stack, so it cannot be used to create or change stacks.',
   next: 'Ask an admin to use a user and password of an account of its own instead, with `provisioner edit`.',
 };
 
@@ -77,7 +78,7 @@ export function explainHeat(options: { byCredential: boolean; field(message: str
       case 'MissingCredentialError':
         return {
           kind: 'not-allowed',
-          message: 'the cloud wants a user and password, so that Heat can act later by itself',
+          message: 'the cloud wants a user and password, so that Heat can act later by itself.',
           next: 'Ask an admin to use a user and password instead of an application credential, with `provisioner edit`.',
           retryable: false,
         };

@@ -4,6 +4,7 @@ import { endpointFrom, readKubeconfig } from './kubeconfig.ts';
 import { boundsOf, keysFor, namesOf, poolsIn, specOf } from './parameters.ts';
 import { failureOf, leftoversOf, progressOf } from './progress.ts';
 import type { HeatProvisioner } from './schema.ts';
+import { placeOf, type Session } from './session.ts';
 import { isMine, type Stacks } from './stacks.ts';
 import { handleOf, mayBeEmpty, outcomeOf, readHandle, stateOf, statusOf, writeHandle } from './states.ts';
 import type { Templates } from './template.ts';
@@ -28,6 +29,7 @@ export interface Observer {
 
 export function openObserver(
   params: HeatProvisioner,
+  session: Session,
   stacks: Stacks,
   templates: Templates,
   secrets: readonly string[],
@@ -43,7 +45,9 @@ export function openObserver(
     const whole = await stacks.whole(stack, call);
     const values = new Map((whole?.outputs ?? []).map((each) => [each.output_key, each.output_value]));
     const kubeconfig = readKubeconfig(values.get(params.kubeconfigOutput));
-    const endpoint = endpointFrom(values, params.endpointOutput || undefined) ?? kubeconfig?.server;
+    const asked = params.endpointOutput || undefined;
+    // What KQueen uses is what the kubeconfig says, unless the admin knows better.
+    const endpoint = asked ? endpointFrom(values, asked) : (kubeconfig?.server ?? endpointFrom(values, undefined));
     const made: Outputs = { usable: kubeconfig !== null, ...(endpoint ? { endpoint } : {}) };
     // Of a stack that is at rest: while it is worked on, outputs appear.
     if (statusOf(stack.stack_status).status !== 'IN_PROGRESS') remember(outputs, key, made);
@@ -58,7 +62,7 @@ export function openObserver(
     const names = namesOf(stack.parameters);
     const spec = specOf(stack.parameters, keysFor(names, params));
     const seen: Partial<Observation> = { externalId: stack.id };
-    if (params.region) seen.region = params.region;
+    seen.region = placeOf(await session.signedIn(call), params);
     if (typeof spec.version === 'string') seen.version = oneLine(spec.version, [], 40);
     if (spec.nodes !== undefined || spec.gateways !== undefined) {
       const { parameters, keys } = await templates.ofStack(stack, call);

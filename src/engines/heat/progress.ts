@@ -117,7 +117,8 @@ export function failureOf(
   const failed = resources.filter((each) => statusOf(each.resource_status).status === 'FAILED');
   const leaf = failed.find((each) => linkId(each, 'nested') === undefined && useful(each.resource_status_reason));
   const reason = useful(stack.stack_status_reason);
-  const own = leaf ? `${pathOf(leaf)}: ${shorten(leaf.resource_status_reason ?? '')}` : '';
+  // The name comes last: `token: …` would be taken for a secret.
+  const own = leaf ? `${shorten(leaf.resource_status_reason ?? '')} (${pathOf(leaf)})` : '';
   // A time-out says nothing of what it waited for.
   const waited = failed
     .map((each) => pathOf(each))

@@ -4,6 +4,7 @@ import { type Http, openHttp } from '../http.ts';
 import { timeoutFault } from '../http-faults.ts';
 import { oneLine } from '../scrub.ts';
 import { explainKeystone } from './explain.ts';
+import { harmless } from './harmless.ts';
 import type { HeatProvisioner } from './schema.ts';
 import { type CatalogEntry, type EndpointEntry, ProjectsAnswer, readAnswer, TokenAnswer } from './wire.ts';
 
@@ -21,6 +22,13 @@ export interface SignedIn {
   roles: string[];
   /** Epoch milliseconds until which the token is used. */
   until: number;
+}
+
+/** A sign-in under way and how many calls wait for it. */
+interface SignIn {
+  work: Promise<SignedIn>;
+  stop: AbortController;
+  waiting: number;
 }
 
 /** The account of a provisioner at Keystone, with its token kept until shortly before its end. */
@@ -52,10 +60,10 @@ export function openSession(params: HeatProvisioner, secrets: readonly string[])
   });
   const closing = new AbortController();
   let known: SignedIn | null = null;
-  let running: Promise<SignedIn> | null = null;
+  let running: SignIn | null = null;
 
-  async function signIn(): Promise<SignedIn> {
-    const call: Call = { signal: closing.signal, deadline: Date.now() + signInMs };
+  async function signIn(signal: AbortSignal): Promise<SignedIn> {
+    const call: Call = { signal, deadline: Date.now() + signInMs };
     const asked = Date.now();
     const answer = await askToken(authOf(params), call).catch(async (thrown: unknown) => {
       if (!(thrown instanceof Fault) || thrown.kind !== 'not-allowed' || byCredential) throw thrown;
@@ -85,7 +93,7 @@ export function openSession(params: HeatProvisioner, secrets: readonly string[])
       return await http.send({ method: 'POST', path: '/v3/auth/tokens', body: { auth } }, call);
     } catch (thrown) {
       // Whether a token was made is of no consequence: no cluster hangs on it.
-      throw thrown instanceof Fault && thrown.outcomeUnknown ? settled(thrown) : thrown;
+      throw harmless(thrown);
     }
   }
 
@@ -108,18 +116,30 @@ export function openSession(params: HeatProvisioner, secrets: readonly string[])
     }
   }
 
-  function begin(): Promise<SignedIn> {
-    const made = signIn();
+  /** One sign-in at a time, whoever needs it; it ends when nobody waits for it any more. */
+  function join(call: Call): Promise<SignedIn> {
+    const joined = running ?? begin();
+    joined.waiting += 1;
+    return within(call, joined.work, secrets).finally(() => {
+      joined.waiting -= 1;
+      if (joined.waiting > 0 || running !== joined) return;
+      running = null;
+      joined.stop.abort();
+    });
+  }
+
+  function begin(): SignIn {
+    const stop = new AbortController();
+    const work = signIn(AbortSignal.any([closing.signal, stop.signal])).then((value) => {
+      known = value;
+      return value;
+    });
+    const made: SignIn = { work, stop, waiting: 0 };
     running = made;
-    made
-      .then((value) => {
-        known = value;
-      })
-      // Everybody who waits gets the Fault; it is not remembered.
-      .catch(() => undefined)
-      .finally(() => {
-        if (running === made) running = null;
-      });
+    const over = () => {
+      if (running === made) running = null;
+    };
+    work.then(over, over);
     return made;
   }
 
@@ -127,7 +147,7 @@ export function openSession(params: HeatProvisioner, secrets: readonly string[])
     async signedIn(call) {
       if (known && Date.now() < known.until) return known;
       known = null;
-      return within(call, running ?? begin(), secrets);
+      return join(call);
     },
     drop(token) {
       if (token === undefined || known?.token === token) known = null;
@@ -137,18 +157,6 @@ export function openSession(params: HeatProvisioner, secrets: readonly string[])
       await http.close();
     },
   };
-}
-
-/** The same Fault, of a request that changed nothing that matters. */
-function settled(fault: Fault): Fault {
-  return new Fault(fault.kind, fault.message, {
-    whose: fault.whose,
-    retryable: fault.retryable,
-    ...(fault.next ? { next: fault.next } : {}),
-    ...(fault.detail ? { detail: fault.detail } : {}),
-    ...(fault.retryAfterMs === undefined ? {} : { retryAfterMs: fault.retryAfterMs }),
-    cause: fault.cause,
-  });
 }
 
 /** Waits for work that others wait for, too, no longer than this call may. */
@@ -240,6 +248,13 @@ export function endpointOf(signedIn: SignedIn, params: HeatProvisioner, type: st
     throw missing('This cloud has several regions.', `An admin chooses one of ${regions.join(', ')}.`);
   }
   return safeEndpoint(found.url, optional);
+}
+
+/** The region of the Heat that is used, for people; the project where the catalogue does not say. */
+export function placeOf(signedIn: SignedIn, params: HeatProvisioner): string {
+  const endpoints = signedIn.catalog.filter((each) => each.type === 'orchestration').flatMap((each) => each.endpoints);
+  const found = endpoints.find((each) => each.interface === params.interface);
+  return oneLine(params.region || (found && regionOf(found)) || signedIn.project.name, [], 80);
 }
 
 function regionOf(endpoint: EndpointEntry): string {

@@ -84,11 +84,7 @@ export function openStacks(api: Api): Stacks {
   async function find(target: Target, call: Call): Promise<Stack | null> {
     const id = target.externalId;
     if (!id) return byName(target.externalName, call);
-    const known = await byId(target.externalName, id, call);
-    if (known) return known;
-    // Another one of the name counts only when it is ours: this one's is gone.
-    const other = await byName(target.externalName, call);
-    return other && isMine(other, target) ? other : null;
+    return (await byId(target.externalName, id, call)) ?? (await byName(target.externalName, call));
   }
 
   return {

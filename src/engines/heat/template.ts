@@ -3,6 +3,7 @@ import { Fault } from '../../core/errors.ts';
 import type { Call } from '../../core/ports/engine.ts';
 import type { Api } from './api.ts';
 import { notHeat } from './api.ts';
+import { harmless } from './harmless.ts';
 import { type Keys, keysFor } from './parameters.ts';
 import { type HeatProvisioner, readTemplate, templateProblem } from './schema.ts';
 import { fromTemplate, fromValidated, type TemplateParameter } from './template-parameter.ts';
@@ -78,7 +79,7 @@ export function openTemplates(params: HeatProvisioner, api: Api): Templates {
       if (answer.status === 404) throw notHeat(answer);
       return answer.body;
     } catch (thrown) {
-      if (!(thrown instanceof Fault) || thrown.kind !== 'bad-input') throw thrown;
+      if (!(thrown instanceof Fault) || thrown.kind !== 'bad-input') throw harmless(thrown);
       const said = thrown.message.replace(/^[^:]*: /, '');
       throw new Fault('bad-input', `Heat does not take the template of this provisioner: ${said}`, {
         field: 'template',

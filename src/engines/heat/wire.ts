@@ -42,7 +42,7 @@ const StackEntry = z.object({
   tags: z.array(z.string()).nullish(),
 });
 
-const OutputEntry = z.object({ output_key: z.string(), output_value: z.unknown() });
+const OutputEntry = z.object({ output_key: z.string(), output_value: z.unknown().optional() });
 
 const StackBody = StackEntry.extend({
   parameters: z.record(z.string(), z.unknown()).default({}),
@@ -88,15 +88,15 @@ const ValidatedParameter = z.object({
   Label: z.string().nullish(),
   Description: z.string().nullish(),
   NoEcho: z.union([z.string(), z.boolean()]).nullish(),
-  Default: z.unknown(),
+  Default: z.unknown().optional(),
   AllowedValues: z.array(z.unknown()).nullish(),
   AllowedPattern: z.string().nullish(),
-  MinValue: z.unknown(),
-  MaxValue: z.unknown(),
-  MinLength: z.unknown(),
-  MaxLength: z.unknown(),
-  Step: z.unknown(),
-  Offset: z.unknown(),
+  MinValue: z.unknown().optional(),
+  MaxValue: z.unknown().optional(),
+  MinLength: z.unknown().optional(),
+  MaxLength: z.unknown().optional(),
+  Step: z.unknown().optional(),
+  Offset: z.unknown().optional(),
   ConstraintDescription: z.string().nullish(),
   CustomConstraint: z.string().nullish(),
 });
