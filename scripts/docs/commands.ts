@@ -3,6 +3,7 @@ import type { Field } from '../../src/core/card.ts';
 import type { Command } from '../../src/core/command.ts';
 import { registry } from '../../src/core/commands/index.ts';
 import { approvalFor, type Policy, policies, purposes } from '../../src/core/policy.ts';
+import type { Engine } from '../../src/core/ports/engine.ts';
 import { roles } from '../../src/core/records.ts';
 import { fieldsOf } from '../../src/core/schema.ts';
 import { all as engines } from '../../src/engines/index.ts';
@@ -57,7 +58,7 @@ function renderCommands(): string {
     ...engines.flatMap((engine) => [
       `### ${engine.title}: a cluster`,
       '',
-      ...fieldTable(fieldsOf(engine.cluster)),
+      ...clusterFields(engine),
       '',
       `### ${engine.title}: a provisioner`,
       '',
@@ -68,6 +69,16 @@ function renderCommands(): string {
     .join('\n')
     .trimEnd()
     .concat('\n');
+}
+
+/** What an engine asks of a cluster; some of it, or all, only its provider knows. */
+function clusterFields(engine: Engine): string[] {
+  const own = fieldsOf(engine.cluster);
+  const live = `${own.length > 0 ? 'Further fields' : 'Its fields'} come from the provider, and are asked for when the form is opened.`;
+  return [
+    ...(own.length > 0 ? fieldTable(own) : []),
+    ...(engine.liveParameters ? [...(own.length > 0 ? [''] : []), live] : []),
+  ];
 }
 
 const introduction = [

@@ -195,9 +195,11 @@ describe('Dockerfile', () => {
     expect(stages.map(({ base }) => base)).toEqual(Array(2).fill(`node:${ours.devDependencies.node}-slim`));
   });
 
-  it('holds the source, package.json and node_modules, and nothing else', () => {
+  it('holds the source, what is shown of the documentation, package.json and node_modules, and nothing else', () => {
     expect(image.copies).toEqual([
       { from: 'package.json', to: './' },
+      { from: 'manifest.yml', to: './' },
+      { from: 'docs', to: './docs' },
       { from: 'src', to: './src' },
     ]);
     const fromStages = last.instructions.filter(({ name, flags }) => name === 'COPY' && flags.from !== undefined);
