@@ -189,6 +189,12 @@ describe('what is reckoned without Azure', () => {
     ).toBe(9);
   });
 
+  it('changes what was made in a way that the form would not', () => {
+    const odd = { location: 'eastus', nodes: 2, networkPlugin: 'azure', networkPolicy: 'cilium' };
+    expect(aks.after(odd, { nodes: 5 })).toEqual({ ...odd, nodes: 5 });
+    expect(() => aks.after(odd, { nodes: 0 })).toThrow(expect.objectContaining({ kind: 'bad-input' }));
+  });
+
   it('prices the control plane by its tier, and each region by its own prices', () => {
     const prices = {
       currency: 'EUR',

@@ -54,7 +54,12 @@ export const aks: Engine = {
   nodes: nodesOf,
   pools: poolsOf,
   after(spec, update) {
-    return readSpec(AksCluster, changed(spec, update));
+    const next = changed(spec, update);
+    // A cluster that was adopted may be of a kind that this form would not make; only what the change brings about is refused.
+    const before = problemsOf(spec);
+    return problemsOf(next).every((problem) => before.includes(problem)) && before.length > 0
+      ? next
+      : readSpec(AksCluster, next);
   },
   async connect(params) {
     const { openAksClient } = await import('./client.ts');
@@ -92,6 +97,10 @@ function poolsOf(spec: Record<string, unknown>): NodePool[] {
     pools.push(pool(text('userPool', 'user'), 'user', text('userSize', size), 0));
   }
   return pools;
+}
+
+function problemsOf(spec: Record<string, unknown>): string[] {
+  return (AksCluster.safeParse(spec).error?.issues ?? []).map(({ path, message }) => `${path.join('.')}: ${message}`);
 }
 
 function nodesOf(spec: Record<string, unknown>): number {

@@ -6,8 +6,9 @@ import { gzipSync } from 'node:zlib';
 import { makeTestCertificate } from '../../certificate.ts';
 import type { KubeBackend } from '../../engines/harness.ts';
 import { openDirectory } from './authority.ts';
-import { openWorld, type World } from './clusters.ts';
+import { openWorld } from './clusters.ts';
 import { openManager } from './manager.ts';
+import type { World } from './types.ts';
 import { type Answer, type Asked, gateway, Refusal } from './wire.ts';
 
 /** What happens to requests before or after they are carried out; null lets them pass. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { locationsAnswer, providerAnswer, resolveVersion, skusAnswer, upgradesOf, versionsAnswer } from './catalog.ts';
-import type { Cluster, Json, World } from './clusters.ts';
+import type { Cluster, Json, World } from './types.ts';
 import { adminKubeconfig, clusterView, entraKubeconfig, idOf, poolView } from './views.ts';
 import { type Answer, type Asked, gateway, provider } from './wire.ts';
 

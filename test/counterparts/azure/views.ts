@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Cluster, Json, Pool } from './clusters.ts';
+import type { Cluster, Json, Pool } from './types.ts';
 
 /**
  * A managed cluster as the API shows it: ManagedClustersGet.json in the examples of azure-rest-api-specs (containerservice, 2026-06-01), with the
