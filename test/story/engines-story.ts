@@ -68,7 +68,9 @@ export async function playEngine({ slack, chat, kqueen, harness }: EngineStory):
   ];
 
   if (engine.capabilities.scale) {
-    await chat.say('developer', `cluster scale ${name} nodes=${update.nodes}`);
+    const [pool, ...others] = engine.pools(spec);
+    const which = others.length > 0 ? ` pool=${pool?.name}` : '';
+    await chat.say('developer', `cluster scale ${name} nodes=${update.nodes}${which}`);
     // More nodes cost more, so an admin decides.
     await chat.click('admin', 'Approve', new RegExp(`Scale cluster ${name}: your decision is asked`));
     await chat.sees('developer', new RegExp(`Scale cluster ${name}: succeeded`), jobMs);
