@@ -169,7 +169,7 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
     return wrong;
   };
 
-  const links = { store, sealer, kube, clock, newId, org };
+  const links = { store, sealer, engines, kube, clock, newId, org };
   const handouts = {
     look: (token: string) => lookAtHandout(links, token),
     take: (token: string) => takeHandout(links, token),

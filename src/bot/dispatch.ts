@@ -297,11 +297,21 @@ function typedSecret(parts: DispatchParts, text: string, parsed: Parsed): string
   const given = parsed.is === 'command' ? Object.keys(parsed.values) : [];
   const spelt = [...text.matchAll(/(?<=^|\s)(?:--)?([A-Za-z][\w-]*)\s*=\s*["']?\S/g)].map(([, key]) => key ?? '');
   const named = [...given, ...spelt].find((key) => keys.has(key));
-  return named ? `the secret ${named} of a provisioner` : findSecret(text);
+  return named ? `the secret ${named}` : findSecret(text);
+}
+
+/** Secret arguments of commands by registry: forty schemas are not read anew for each line. */
+const secretArgs = new WeakMap<Registry, string[]>();
+
+function commandSecrets(registry: Registry): string[] {
+  const known = secretArgs.get(registry) ?? registry.all.flatMap(({ args }) => secretKeys(args));
+  secretArgs.set(registry, known);
+  return known;
 }
 
 function allSecretKeys(parts: DispatchParts): Set<string> {
-  return new Set(parts.engines.all().flatMap((engine) => secretKeys(engine.provisioner)));
+  const engines = parts.engines.all().flatMap((engine) => secretKeys(engine.provisioner));
+  return new Set([...engines, ...commandSecrets(parts.registry)]);
 }
 
 async function callerOf(parts: DispatchParts, inbound: Inbound, changes: boolean): Promise<Caller> {

@@ -63,11 +63,6 @@ export interface Asked {
 export async function clusterKubeconfig(parts: ConnectParts, cluster: Cluster, asked: Asked): Promise<string> {
   const lifeMs = parts.engines.get(cluster.engine)?.kubeconfigMs;
   if (lifeMs !== undefined) return shortLived(parts, cluster, lifeMs, asked);
-  return keptKubeconfig(parts, cluster);
-}
-
-/** The sealed admin kubeconfig of a cluster. Throws `not-found` when none is kept. */
-export async function keptKubeconfig(parts: Pick<ConnectParts, 'store' | 'sealer'>, cluster: Cluster): Promise<string> {
   const ref = kubeconfigSecret(cluster.org, cluster.id);
   const stored = await parts.store.get(ref);
   if (!stored) {

@@ -2,6 +2,7 @@
 import { handoutId, issue } from './commands/cluster-access.ts';
 import { refusal } from './policy.ts';
 import type { Clock, NewId } from './ports/clock.ts';
+import type { Engines } from './ports/engine.ts';
 import type { Kube } from './ports/kube.ts';
 import type { Sealer, Store } from './ports/store.ts';
 import type { Audit } from './records.ts';
@@ -9,6 +10,7 @@ import type { Audit } from './records.ts';
 export interface HandoutParts {
   store: Store;
   sealer: Sealer;
+  engines: Engines;
   kube: Kube;
   clock: Clock;
   newId: NewId;
@@ -62,6 +64,6 @@ export async function takeHandout(
   ]);
   if (!burnt.ok || refused) return null;
   const call = (ms: number) => ({ signal: AbortSignal.timeout(ms), deadline: clock.now() + ms });
-  const access = await issue({ ...parts, call }, cluster, person, role, seconds);
+  const access = await issue({ ...parts, now: clock.now(), call }, cluster, person, role, seconds);
   return { name: `${cluster.name}.kubeconfig`, content: access.kubeconfig };
 }

@@ -4,7 +4,7 @@
 export const spokenWords: ReadonlySet<string> = new Set([
   ...['on', 'in', 'for', 'because', 'as', 'to'],
   ...['cluster', 'clusters', 'job', 'jobs', 'approval', 'approvals', 'provisioner', 'provisioners'],
-  ...['engine', 'engines', 'fleet', 'health', 'help', 'person', 'people', 'role'],
+  ...['engine', 'engines', 'fleet', 'health', 'help', 'person', 'people', 'role', 'app', 'channel', 'kqueen'],
 ]);
 
 const bare = /^[^\s"'\u2018-\u201f\u2032\u2033\\=<>!~]+$/;

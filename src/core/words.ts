@@ -41,9 +41,9 @@ export const jobWords: Record<JobState, string> = {
 /** How a cluster stands in one or two words, with its health when that is worse. */
 export function standing(cluster: Cluster, health: Health | undefined): string {
   if (cluster.phase === 'Ready' && cluster.stopped) return 'Stopped';
-  if (cluster.phase === 'Ready' && health && health.verdict !== 'Healthy')
-    return `Ready, ${health.verdict.toLowerCase()}`;
-  return cluster.phase;
+  if (cluster.phase !== 'Ready') return cluster.phase;
+  const worse = health && health.verdict !== 'Healthy' ? [health.verdict.toLowerCase()] : [];
+  return ['Ready', ...worse, ...(cluster.drift ? ['changed by hand'] : [])].join(', ');
 }
 
 /** "an hour ago" in its plainest form. */

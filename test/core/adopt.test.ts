@@ -282,6 +282,17 @@ describe('adopt', () => {
     expect((await there(name)).labels).toEqual({});
   });
 
+  // Deleting takes a creation over without an approval; an adoption is no creation, and what it is about is somebody's.
+  test('while it is asked for or under way it cannot be deleted instead', async () => {
+    const name = await legacy();
+    const plan = await stage.say('grace', `cluster adopt ${name} on sandbox name=busy-1`);
+    await stage.press('grace', plan, 'Adopt it');
+    const answer = await stage.say('grace', 'cluster delete busy-1 confirm=busy-1');
+    expect(words(answer)).toMatch(/busy-1 is busy: adopt asked for by Grace/);
+    expect(await there(name)).toMatchObject({ status: 'RUNNING', labels: {} });
+    expect(await stage.lastJob()).toMatchObject({ kind: 'cluster.adopt', state: 'AwaitingApproval' });
+  });
+
   test('what KQueen made is not detached', async () => {
     const record = { name: 'made-1', owner: people.dev.id };
     await stage.put(...clusterChanges(sampleCluster('c8', record)));

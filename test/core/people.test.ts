@@ -75,7 +75,8 @@ describe('one-time links', () => {
       ref: { kind: 'handout', org, id: handout.id },
       record: handout,
     });
-    const parts = { store, sealer, kube: stage.parts.kube, clock: stage.parts.clock, newId: nextId, org };
+    const { engines } = stage.parts;
+    const parts = { store, sealer, engines, kube: stage.parts.kube, clock: stage.parts.clock, newId: nextId, org };
     expect(await takeHandout(parts, token)).toBeNull();
     expect(await store.get({ kind: 'handout', org, id: handout.id })).toBeUndefined();
     const last = (await stage.audit()).find(

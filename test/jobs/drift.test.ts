@@ -324,6 +324,7 @@ describe('a cluster of the sandbox provider, changed by hand', () => {
     );
     const show = await stage.say('dev', 'cluster show dev-1');
     expect(show.card?.tone).toBe('warn');
+    expect(words(await stage.say('dev', 'clusters'))).toMatch(/Ready, [a-z, ]*changed by hand/);
     expect(show.card?.buttons.map(({ label }) => label)).toContain('Accept');
     await scaleByHand(2);
     await sweep();

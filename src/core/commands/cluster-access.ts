@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Button } from '../card.ts';
 import type { Answer, Command, Context } from '../command.ts';
-import { clusterKubeconfig, hasKubeconfig, keptKubeconfig, targetOf } from '../connect.ts';
+import { clusterKubeconfig, hasKubeconfig, targetOf } from '../connect.ts';
 import { asFault, Fault } from '../errors.ts';
 import { formatLine } from '../line.ts';
 import type { SignIn } from '../ports/engine.ts';
@@ -233,23 +233,16 @@ async function signInButton(context: Context, cluster: Cluster): Promise<Button[
   return [{ label: 'Use my own account there', command }];
 }
 
-/**
- * Issues the credential at the cluster. Also used by the one-time link, at the moment it is taken; without the engines, only a kubeconfig that is kept
- * can be used.
- */
+/** Issues the credential at the cluster. Also used by the one-time link, at the moment it is taken. */
 export async function issue(
-  context: Pick<Context, 'store' | 'sealer' | 'kube' | 'call'> & Partial<Pick<Context, 'engines' | 'now'>>,
+  context: Pick<Context, 'store' | 'sealer' | 'engines' | 'kube' | 'call' | 'now'>,
   cluster: Cluster,
   person: string,
   role: AccessRole,
   seconds: number,
 ): Promise<PersonalAccess> {
   refuseReadOnly(cluster);
-  const { engines, now } = context;
   const call = context.call(10_000);
-  const admin =
-    engines && now !== undefined
-      ? await clusterKubeconfig({ ...context, engines }, cluster, { now, call })
-      : await keptKubeconfig(context, cluster);
+  const admin = await clusterKubeconfig(context, cluster, { now: context.now, call });
   return context.kube.issueAccess(admin, { cluster: cluster.name, person, role, seconds }, call);
 }

@@ -77,6 +77,13 @@ async function run(context: Context, values: Record<string, string>): Promise<An
       { field: 'provisioner' },
     );
   }
+  if (!engine.capabilities.create) {
+    const { create } = engine.instead;
+    throw new Fault('unsupported', `Provisioner ${provisioner.name} makes no clusters.`, {
+      field: 'provisioner',
+      ...(create ? { next: create } : {}),
+    });
+  }
   if (provisioner.state !== 'OK') {
     throw new Fault(
       'unreachable',
@@ -196,8 +203,11 @@ function silentFault(provisioner: Provisioner): Fault {
 }
 
 function healthyProvisioners(context: Context): Provisioner[] {
-  return context.cache.query('provisioner', context.caller.org, { where: (each) => each.state === 'OK', limit: 100 })
-    .items;
+  const makes = ({ engine }: Provisioner) => context.engines.get(engine)?.capabilities.create !== false;
+  return context.cache.query('provisioner', context.caller.org, {
+    where: (each) => each.state === 'OK' && makes(each),
+    limit: 100,
+  }).items;
 }
 
 function createForm(

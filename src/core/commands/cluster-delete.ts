@@ -7,6 +7,7 @@ import type { Job, Plan } from '../records.ts';
 import { field } from '../schema.ts';
 import { jobName } from '../words.ts';
 import { undoRequest, withdrawApproval } from './approve.ts';
+import { notOurs } from './cluster-detach.ts';
 import {
   busyFault,
   clusterField,
@@ -45,8 +46,11 @@ export const clusterDelete: Command = {
     const open = cluster.openJob
       ? await context.store.get({ kind: 'job', org: cluster.org, id: cluster.openJob })
       : undefined;
-    if (open && open.record.kind === 'cluster.delete') {
-      if (open.record.requestedBy === context.caller.person) {
+    const refused = notOurs(cluster);
+    if (refused) return refused;
+    // A deletion takes a creation over; everything else has to end first, or it would pass the approval that a deletion needs.
+    if (open && open.record.kind !== 'cluster.create') {
+      if (open.record.kind === 'cluster.delete' && open.record.requestedBy === context.caller.person) {
         return repeatAnswer({
           effect: `You have asked for this already; it is job ${jobName(open.record)}.`,
           job: open.record.id,
