@@ -16,7 +16,17 @@ export type Part =
   | { part: 'code'; text: string; language?: string }
   | { part: 'time'; label: string; at: number }
   | { part: 'note'; text: string }
+  | { part: 'rows'; caption?: string; rows: Row[] }
   | { part: 'divider' };
+
+/** One thing of a list that can be acted on where it stands. */
+export interface Row {
+  text: string;
+  /** Small print below. */
+  note?: string;
+  /** At most three; none asks for more room than its row. */
+  buttons?: Button[];
+}
 
 export interface Fact {
   label: string;
@@ -85,6 +95,15 @@ export interface Form {
   /** True when a field is secret: never shown in a channel. */
   private: boolean;
 }
+
+/** Every button of a card in the order of reading: those of its rows, then its own. */
+export function allButtons(card: Pick<Card, 'parts' | 'buttons'>): Button[] {
+  const ofRows = card.parts.flatMap((part) => (part.part === 'rows' ? part.rows : []));
+  return [...ofRows.flatMap(({ buttons }) => (buttons ?? []).slice(0, rowButtons)), ...card.buttons];
+}
+
+/** Most buttons of a row. */
+export const rowButtons = 3;
 
 /** A card in its simplest form. */
 export function plainCard(title: string, text: string, tone: Tone = 'plain', buttons: Button[] = []): Card {

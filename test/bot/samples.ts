@@ -366,6 +366,88 @@ export const cardSamples: CardSample[] = [
       ],
     },
   },
+  {
+    name: 'rows',
+    card: {
+      title: 'Home',
+      tone: 'warn',
+      text: 'Two of your clusters, one request to decide on.',
+      parts: [
+        {
+          part: 'rows',
+          caption: 'Waits for your decision',
+          rows: [
+            {
+              text: '*Create cluster dev-3*, asked for by Ada',
+              note: '$0.20 an hour, about $146 a month. Expires in 50 min.',
+              buttons: [
+                { label: 'Look', command: 'job show k3f9x2ab' },
+                {
+                  label: 'Approve',
+                  command: 'approve k3f9x2ab plan=ab12',
+                  style: 'primary',
+                  confirm: { title: 'Approve this?', text: 'It makes a cluster of 2 nodes.', yes: 'Approve' },
+                },
+              ],
+            },
+          ],
+        },
+        {
+          part: 'rows',
+          caption: 'Your clusters',
+          rows: [
+            {
+              text: '*dev-1*: Ready, healthy',
+              note: '2 × small on sandbox, 3 d old',
+              buttons: [{ label: 'Get access', command: 'cluster access dev-1' }],
+            },
+            { text: '*snake_case_1*: Failed', note: 'The provider has *no* room in `a`.' },
+            { text: 'With a [link](https://kqueen.example.com/c/dev-1)' },
+          ],
+        },
+        { part: 'rows', rows: [] },
+      ],
+      buttons: [{ label: 'Refresh', command: 'home again' }],
+    },
+  },
+  {
+    name: 'rows-hostile',
+    card: {
+      title: 'Rows',
+      tone: 'plain',
+      text: 'Rows at their worst.',
+      parts: [
+        {
+          part: 'rows',
+          caption: hostileValue,
+          rows: [
+            {
+              text: hostileValue,
+              note: hostileValue,
+              buttons: [
+                { label: hostileValue, command: `cluster show ${hostileValue}` },
+                { label: 'Too long', command: `cluster show ${'x'.repeat(1_600)}` },
+                { label: 'Nowhere', url: 'javascript:alert(1)' },
+                { label: 'A fourth', command: 'help' },
+              ],
+            },
+            { text: '', note: '' },
+            { text: '\n\n', buttons: [] },
+          ],
+        },
+        {
+          part: 'rows',
+          caption: 'Many',
+          rows: Array.from({ length: 20 }, (_, index) => ({
+            text: `*c-${index}*`,
+            note: 'Ready',
+            buttons: [{ label: 'Show', command: `cluster show c-${index}` }],
+          })),
+        },
+      ],
+      buttons: [],
+    },
+  },
 ];
 
 const everyKind: Field[] = [

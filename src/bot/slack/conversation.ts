@@ -9,13 +9,14 @@ import type { Place } from '../../core/records.ts';
 import type { Handle, Inbound, Outbound } from '../inbound.ts';
 import { type Answers, messageOf, openAction, type Target } from './answers.ts';
 import type { SlackApi } from './api.ts';
+import { buttonPrefix } from './buttons.ts';
 import { type FormMeta, fieldAction, renderForm, workingView } from './form.ts';
 import { formErrors, formMeta, formValues, refilled } from './form-values.ts';
 import type { ActionPayload, CommandPayload, EventPayload, View, ViewPayload } from './payloads.ts';
 import { isSaidByPerson, withoutMention } from './payloads.ts';
 import type { People } from './people.ts';
 import type { SlackPort } from './port.ts';
-import { buttonPrefix, renderCard, renderLine } from './render.ts';
+import { renderCard, renderLine } from './render.ts';
 
 /** Sends the acknowledgement; rejects when the connection it belongs to is gone. */
 type Ack<Body> = (body?: Body) => Promise<void>;

@@ -3,6 +3,7 @@ import type { KnownBlock, RichTextBlock, RichTextElement } from '@slack/types';
 import type { Part } from '../../core/card.ts';
 import { limits } from './limits.ts';
 import { cutSpans, richElements, type Span, spans } from './markup.ts';
+import { rowsBlocks } from './rows.ts';
 import { tableText } from './table.ts';
 import { andMore, clean, cut, oneLine, utc } from './text.ts';
 
@@ -25,8 +26,8 @@ export function small(text: string, max: number = limits.text): KnownBlock {
   return { type: 'context', elements: [{ type: 'plain_text', text: cut(clean(text), max), emoji: true }] };
 }
 
-/** The blocks of a part with at most about `room` units of text; none when it has nothing to show. */
-export function partBlocks(part: Part, room: number): KnownBlock[] {
+/** The blocks of a part with at most about `room` units of text; none when it has nothing to show. `index` is its own among the parts of a card. */
+export function partBlocks(part: Part, room: number, index = 0): KnownBlock[] {
   const max = Math.min(partMax, room);
   switch (part.part) {
     case 'divider':
@@ -41,6 +42,8 @@ export function partBlocks(part: Part, room: number): KnownBlock[] {
       return section([{ text: cut(progress(part.percent, part.label), Math.min(max, 400)) }]);
     case 'table':
       return table(part, max);
+    case 'rows':
+      return rowsBlocks(part, room, index);
     case 'code':
       return clean(part.text).trim() === '' ? [] : [preformatted(cut(clean(part.text), max))];
     case 'time':

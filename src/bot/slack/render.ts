@@ -1,21 +1,17 @@
 /** Cards as Slack messages. */
-import type { ConfirmationDialog, KnownBlock, Button as SlackButton } from '@slack/types';
+import type { KnownBlock, Button as SlackButton } from '@slack/types';
 import type { Button, Card, Part, Tone } from '../../core/card.ts';
+import { buttonRoom, renderButton } from './buttons.ts';
 import { limits } from './limits.ts';
 import { spans, words } from './markup.ts';
 import { partBlocks, progress, rich, small } from './parts.ts';
-import { andMore, clean, cut, escapeWithin, oneLine, safeUrl, utc } from './text.ts';
+import { andMore, clean, cut, escapeWithin, oneLine, utc } from './text.ts';
 
 /** What chat.postMessage and its kin take: `text` says everything that matters without the blocks. */
 export interface SlackMessage {
   text: string;
   blocks: KnownBlock[];
 }
-
-/** Every button of ours has an action id that starts so. */
-export const buttonPrefix = 'kqueen.';
-/** A button that leads to a page: Slack opens it, we only acknowledge. */
-const linkPrefix = 'kqueen.link.';
 
 const tones: Record<Tone, { mark: string; word: string } | null> = {
   plain: null,
@@ -25,8 +21,6 @@ const tones: Record<Tone, { mark: string; word: string } | null> = {
   bad: { mark: '❌', word: 'Problem' },
 };
 
-/** Text that the buttons of one message may take together. */
-const buttonRoom = 3_000;
 const buttonsMax = 2 * limits.actions;
 const footerMax = 300;
 
@@ -57,7 +51,7 @@ function renderParts(card: Card, room: number, blocksMax: number): KnownBlock[] 
   let left = room;
   const parts: Part[] = card.parts.length > 0 ? card.parts : [{ part: 'text', text: card.text }];
   for (const [index, part] of parts.entries()) {
-    const made = left > 200 ? partBlocks(part, left) : null;
+    const made = left > 200 ? partBlocks(part, left, index) : null;
     if (made === null || blocks.length + made.length > blocksMax) {
       return [...blocks, small(andMore(parts.length - index, 'parts that do not fit into one message'))];
     }
@@ -86,7 +80,7 @@ function renderButtons(buttons: Button[]): { blocks: KnownBlock[]; notes: string
   let left = buttonRoom;
   let unshown = 0;
   for (const button of buttons) {
-    const made = renderButton(button, elements.length);
+    const made = renderButton(button, String(elements.length));
     if (typeof made === 'string') {
       notes.push(made);
       continue;
@@ -101,35 +95,6 @@ function renderButtons(buttons: Button[]): { blocks: KnownBlock[]; notes: string
     blocks.push({ type: 'actions', elements: elements.slice(start, start + limits.actions) });
   }
   return { blocks, notes: notes.slice(0, 3) };
-}
-
-function renderButton(button: Button, index: number): SlackButton | string {
-  const label = cut(oneLine(button.label) || oneLine(button.command ?? '') || 'Open', limits.buttonLabel);
-  const style = button.style === undefined ? {} : { style: button.style };
-  const text = { type: 'plain_text' as const, text: label, emoji: true };
-  if (button.command === undefined) {
-    const url = safeUrl(button.url ?? '', limits.url);
-    if (url === null) return `“${label}” leads to an address that cannot be linked.`;
-    return { type: 'button', text, action_id: `${linkPrefix}${index}`, url, ...style };
-  }
-  if (button.command.length > buttonRoom / 2) return `“${label}” is too long for a button; type the command instead.`;
-  const confirm =
-    button.confirm === undefined ? {} : { confirm: renderConfirm(button.confirm, button.style === 'danger') };
-  return { type: 'button', text, action_id: `${buttonPrefix}${index}`, value: button.command, ...style, ...confirm };
-}
-
-function renderConfirm(confirm: { title: string; text: string; yes: string }, danger: boolean): ConfirmationDialog {
-  const words = (text: string, max: number, otherwise: string) => ({
-    type: 'plain_text' as const,
-    text: cut(oneLine(text), max) || otherwise,
-  });
-  return {
-    title: words(confirm.title, limits.confirmTitle, 'Are you sure?'),
-    text: words(confirm.text, limits.confirmText, 'Please confirm.'),
-    confirm: words(confirm.yes, limits.confirmButton, 'Yes'),
-    deny: words('Back', limits.confirmButton, 'Back'),
-    ...(danger ? { style: 'danger' as const } : {}),
-  };
 }
 
 /** The card as text alone: title, summary, facts and where it stands; for notifications and screen readers. */
@@ -169,6 +134,8 @@ function plainPart(part: Part): string {
       return `${cut(oneLine(part.label), 120)}: ${utc(part.at) ?? 'unknown'}`;
     case 'table':
       return plainTable(part);
+    case 'rows':
+      return plainRows(part);
     case 'code':
     case 'divider':
       return '';
@@ -180,6 +147,16 @@ function plainTable({ caption, rows }: Extract<Part, { part: 'table' }>): string
   const shown = rows.slice(0, 10).map((row) => cut(row.map(oneLine).filter(Boolean).join(', '), 160));
   const more = rows.length > shown.length ? [andMore(rows.length - shown.length)] : [];
   return [`${name}: ${rows.length} ${rows.length === 1 ? 'row' : 'rows'}`, ...shown, ...more].join('\n');
+}
+
+function plainRows({ caption, rows }: Extract<Part, { part: 'rows' }>): string {
+  const name = cut(words(spans(oneLine(caption ?? ''))), 120);
+  const shown = rows.slice(0, 10).map(({ text, note }) => {
+    const said = [words(spans(text)), words(spans(note ?? ''))].map(oneLine).filter(Boolean).join(', ');
+    return cut(said, 240);
+  });
+  const more = rows.length > shown.length ? [andMore(rows.length - shown.length)] : [];
+  return [...(name === '' ? [] : [name]), ...shown, ...more].join('\n');
 }
 
 /** One line as a message. */

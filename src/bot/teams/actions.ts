@@ -56,7 +56,8 @@ export function renderActions(buttons: readonly Button[]): { actions: unknown[];
   return { actions, left: buttons.length - actions.length };
 }
 
-function renderButton(button: Button): Record<string, unknown> | null {
+/** A button as an action, without its fallback where room is short; null for one that Teams cannot carry. */
+export function renderButton(button: Button, bare = false): Record<string, unknown> | null {
   const title = shorten(button.label, 60);
   if (button.url !== undefined) {
     const url = safeUrl(button.url);
@@ -66,7 +67,7 @@ function renderButton(button: Button): Record<string, unknown> | null {
   }
   if (!button.command || button.command.length > longestCommand) return null;
   const payload: ActionPayload = { kqueen: 'button', command: button.command };
-  if (!button.confirm) return sendAction(button.label, payload, button.style);
+  if (!button.confirm) return sendAction(button.label, payload, button.style, bare);
   const { confirm } = button;
   return {
     type: 'Action.ShowCard',

@@ -1,6 +1,7 @@
 /** Cards as Adaptive Cards 1.5: never above the size that every version of Teams takes, readable on a phone, no colour without a word. */
 import type { Card, Part, Tone } from '../../core/card.ts';
 import { renderActions } from './actions.ts';
+import { renderRow, renderRowsCaption } from './rows.ts';
 import { renderTable } from './table.ts';
 import type { RichTextBlock } from './text.ts';
 import { block, clean, clip, markupBlocks, oneLine, run, safeUrl, shorten, withoutMarkup } from './text.ts';
@@ -153,6 +154,8 @@ function renderPart(part: Exclude<Part, { part: 'table' } | { part: 'divider' }>
       return { elements: part.steps.map(stepLine), unit: 'step' };
     case 'progress':
       return { elements: [progressBlock(part.percent, part.label)], unit: 'line' };
+    case 'rows':
+      return { elements: [...renderRowsCaption(part.caption), ...part.rows.map(renderRow)], unit: 'row' };
     case 'code':
       return { elements: codeBlock(part.text), unit: 'line' };
     case 'time':

@@ -1,5 +1,14 @@
 /** Cards as plain text: the terminal, and what everybody else reads when nothing richer is shown. */
-import type { Card, Field, Form, Part, Tone } from '../../core/card.ts';
+import {
+  type Button,
+  type Card,
+  type Field,
+  type Form,
+  type Part,
+  type Row,
+  rowButtons,
+  type Tone,
+} from '../../core/card.ts';
 import { cleanValue } from '../../core/line.ts';
 
 const marks: Record<Tone, string> = { plain: '', good: '[ok] ', busy: '[..] ', warn: '[!] ', bad: '[x] ' };
@@ -26,11 +35,7 @@ export function unmarked(text: string): string {
 /** A card as lines of text, each at most `width` characters where words allow it. Everything but the title is indented. */
 export function renderText(card: Card, width = 100): string {
   const body = card.parts.flatMap((part) => renderPart(part, width - 2));
-  for (const button of card.buttons) {
-    const does = button.url ? `: ${line(button.url)}` : `: type  ${line(button.command ?? '')}`;
-    body.push(`> ${line(button.label)}${does}`);
-    if (button.confirm) body.push(...wrap(`  (${line(button.confirm.title)} ${line(button.confirm.text)})`, width - 2));
-  }
+  for (const button of card.buttons) body.push(...buttonLines(button, width - 2));
   if (card.footer) body.push(...wrap(`(${line(card.footer)})`, width - 2));
   return [`${marks[card.tone]}${line(unmarked(card.title))}`, ...body.map((each) => (each ? `  ${each}` : ''))].join(
     '\n',
@@ -64,6 +69,21 @@ function range({ min, max, maxLength }: Field): string {
   if (maxLength !== undefined) bounds.push(`at most ${maxLength} characters`);
   const said = bounds.filter(Boolean).join(' ');
   return said ? `${said[0]?.toUpperCase()}${said.slice(1)}.` : '';
+}
+
+function buttonLines(button: Button, width: number): string[] {
+  const does = button.url ? `: ${line(button.url)}` : `: type  ${line(button.command ?? '')}`;
+  const confirm = button.confirm ? wrap(`  (${line(button.confirm.title)} ${line(button.confirm.text)})`, width) : [];
+  return [`> ${line(button.label)}${does}`, ...confirm];
+}
+
+/** What it is after a dash, and what can be done below, indented. */
+function rowLines({ text, note, buttons = [] }: Row, width: number): string[] {
+  return [
+    ...wrap(`- ${line(unmarked(text))}`, width, 2),
+    ...(note ? wrap(`  ${line(unmarked(note))}`, width, 2) : []),
+    ...buttons.slice(0, rowButtons).flatMap((button) => buttonLines(button, width - 2).map((each) => `  ${each}`)),
+  ];
 }
 
 function renderPart(part: Part, width: number): string[] {
@@ -100,6 +120,11 @@ function renderPart(part: Part, width: number): string[] {
       return clean(part.text)
         .split('\n')
         .map((each) => `  ${each}`);
+    case 'rows':
+      return [
+        ...(part.caption ? wrap(`${line(unmarked(part.caption))}:`, width) : []),
+        ...part.rows.flatMap((row) => rowLines(row, width)),
+      ];
     case 'time':
       return [`${line(part.label)}: ${moment(part.at)}`];
     default:

@@ -1,5 +1,5 @@
 /** A chat in the terminal: any number of people of this machine, each with a conversation of their own. */
-import type { Card, Field, Form } from '../../core/card.ts';
+import { allButtons, type Card, type Field, type Form } from '../../core/card.ts';
 import { quoteValue } from '../../core/line.ts';
 import type { ChatPort, MessageRef } from '../../core/ports/chat.ts';
 import type { NewId } from '../../core/ports/clock.ts';
@@ -42,7 +42,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
 
   function print(name: string, card: Card): void {
     write(name, renderText(card));
-    const labels = card.buttons.flatMap(({ label, command }) => {
+    const labels = allButtons(card).flatMap(({ label, command }) => {
       if (command === undefined) return [];
       numbered += 1;
       pressable.set(`${name}.${numbered}`, command);
