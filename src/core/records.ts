@@ -371,24 +371,45 @@ export const Delivery = z.object({
 });
 export type Delivery = z.infer<typeof Delivery>;
 
+/** How far the thread below a live message tells what happened. */
+const Told = z.object({
+  /** State of each step, by its first letters, as it was last told. */
+  steps: z.string(),
+  lines: z.number().int().nonnegative(),
+  /** A row of retries that was told of, and is not over. */
+  tries: z.object({ since: millis, attempts: z.number().int(), why: z.string() }).optional(),
+  /** Of a failure: what was said of it; `all` as well when nothing more can be said there. */
+  end: z.enum(['words', 'all']).optional(),
+});
+
+/** The same, and what is being said at the moment: it is looked for when no answer came. */
+const Thread = Told.extend({ pending: z.object({ key: z.string(), next: Told }).optional() });
+export type Thread = z.infer<typeof Thread>;
+
 /** One live message of KQueen's in a chat: saved before it is posted, then with where it is and what it shows. */
 export const Message = z.object({
   v: z.literal(1),
   id,
   org: z.string(),
-  /** What it reports: a job's progress, an approval asked of someone, a cluster's health, or a file to take away again. */
-  about: z.object({ kind: z.enum(['job', 'approval', 'health', 'file']), id }),
+  /** What it reports: a job's progress, an approval asked of someone, a cluster's health, many jobs at once, or a file to take away again. */
+  about: z.object({ kind: z.enum(['job', 'approval', 'health', 'board', 'file']), id }),
   place: Place,
   /** Sent with the post, so that it can be looked for after an unknown answer. */
   key: z.string(),
   ref: z.object({ conversation: z.string(), id: z.string(), thread: z.string().optional() }).optional(),
-  /** Hash of the card it shows. */
+  /** Hash of what it shows, apart from how time passes. */
   shown: z.string().optional(),
   editedAt: millis.optional(),
   edits: z.number().int().nonnegative(),
   /** Set when the last state has arrived. */
   closed: z.boolean(),
   pinged: z.boolean(),
+  /** Somebody was pinged because the job waits for a person. */
+  asked: z.boolean().optional(),
+  /** What was said below it. */
+  thread: Thread.optional(),
+  /** Of a board: when it ended, and up to which end of a job each person was told. */
+  board: z.object({ until: millis.optional(), told: z.record(z.string(), millis) }).optional(),
   /** How often in a row it could not be written, and when to try again. */
   attempts: z.number().int().nonnegative(),
   retryAt: millis.optional(),

@@ -1,13 +1,13 @@
 /** A small chat platform in memory: what it was asked, what is on the screen, and faults on demand. */
 import type { Card } from '../../src/core/card.ts';
 import { Fault } from '../../src/core/errors.ts';
-import { type ChatPort, PlaceGone } from '../../src/core/ports/chat.ts';
+import { type ChatLimits, type ChatPort, PlaceGone } from '../../src/core/ports/chat.ts';
 import type { Clock } from '../../src/core/ports/clock.ts';
 import type { Place } from '../../src/core/records.ts';
 
 /** What happens to one call: `lose` does it and loses the answer, the others do nothing. */
 export type Fate = 'ok' | 'lose' | 'down' | 'rate' | 'gone' | 'refuse' | 'hang';
-export type ChatCall = 'post' | 'edit' | 'find' | 'direct' | 'ping' | 'attach' | 'remove';
+export type ChatCall = 'post' | 'edit' | 'reply' | 'find' | 'direct' | 'ping' | 'attach' | 'remove';
 
 export interface OnScreen {
   id: string;
@@ -23,6 +23,9 @@ export interface OnScreen {
 export interface Chat {
   screen: OnScreen[];
   pings: { place: Place; person: string; text: string }[];
+  /** What was said below messages, in order; `under` is the message's id. */
+  replies: { under: string; key: string; said: Card | string; at: number }[];
+  files: { place: Place; name: string; content: string }[];
   /** Every call, in order, whatever became of it. */
   calls: ChatCall[];
   /** Replaced by a test: what becomes of a call. */
@@ -36,7 +39,14 @@ export interface Chat {
 }
 
 /** Opens a platform with the limits it asks its bots to keep. */
-export function openChat(clock: Clock, limits = { editEveryMs: 1_000, editsPerMinute: 600 }): Chat {
+export function openChat(clock: Clock, asked: Partial<ChatLimits> = {}): Chat {
+  const limits: ChatLimits = {
+    editEveryMs: 1_000,
+    editsPerMinute: 600,
+    postsPerMinute: 600,
+    conversation: { allowances: [], editsCount: false },
+    ...asked,
+  };
   let counted = 0;
   const at = (id: string) => chat.screen.find((each) => each.id === id && !each.deleted);
 
@@ -65,6 +75,8 @@ export function openChat(clock: Clock, limits = { editEveryMs: 1_000, editsPerMi
   const chat: Chat = {
     screen: [],
     pings: [],
+    replies: [],
+    files: [],
     calls: [],
     posters: [],
     fate: () => 'ok',
@@ -93,10 +105,16 @@ export function openChat(clock: Clock, limits = { editEveryMs: 1_000, editsPerMi
           found.editedAt.push(clock.now());
         });
       },
+      async reply(place, message, said, key) {
+        await meet('reply', place, () => chat.replies.push({ under: message.id, key, said, at: clock.now() }));
+        return { conversation: place.conversation, id: `r${chat.replies.length}`, thread: message.id };
+      },
       async find(place, key) {
-        let found: OnScreen | undefined;
+        let found: { id: string } | undefined;
         await meet('find', place, () => {
-          found = chat.screen.find(
+          const below = chat.replies.findIndex((each) => each.under === place.thread && each.key === key);
+          if (below >= 0) found = { id: `r${below + 1}` };
+          found ??= chat.screen.find(
             (each) => each.key === key && each.place.conversation === place.conversation && !each.deleted,
           );
         });
@@ -113,6 +131,7 @@ export function openChat(clock: Clock, limits = { editEveryMs: 1_000, editsPerMi
       async attach(place, file) {
         let id = '';
         await meet('attach', place, () => {
+          chat.files.push({ place, name: file.name, content: file.content });
           id = show(place, '', { title: file.name, tone: 'plain', text: file.text, parts: [], buttons: [] }).id;
         });
         return { conversation: place.conversation, id };

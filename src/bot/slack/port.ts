@@ -1,10 +1,10 @@
 /** The Slack workspace as the notifier uses it. */
 import type { Card } from '../../core/card.ts';
 import { Fault } from '../../core/errors.ts';
-import { type Attachment, type ChatPort, type MessageRef, PlaceGone } from '../../core/ports/chat.ts';
+import { type Attachment, type ChatLimits, type ChatPort, type MessageRef, PlaceGone } from '../../core/ports/chat.ts';
 import type { Place } from '../../core/records.ts';
 import type { Answer, SlackApi } from './api.ts';
-import { renderCard } from './render.ts';
+import { renderCard, renderLine } from './render.ts';
 import { escapeWithin, oneLine } from './text.ts';
 
 /** What auth.test says of our token. */
@@ -33,8 +33,16 @@ function userOf(person: string): string {
   return person.split(':')[2] ?? person;
 }
 
-/** chat.update is Tier 3 (50 a minute and workspace); some of it is left for answers to clicks. */
-const limits = { editEveryMs: 3_000, editsPerMinute: 40 };
+/**
+ * docs.slack.dev/apis/web-api/rate-limits: chat.update is Tier 3 (50 a minute and workspace), of which some is left for answers to clicks;
+ * one post a second in a channel, and "several hundred" a minute in a workspace.
+ */
+const limits: ChatLimits = {
+  editEveryMs: 3_000,
+  editsPerMinute: 40,
+  postsPerMinute: 200,
+  conversation: { allowances: [{ most: 1, ms: 1_000 }], editsCount: false },
+};
 
 /** The port; `linked` tells whether Slack can reach us, where that takes a connection of ours; `known` is who we are, where that is known. */
 export function createPort(
@@ -90,6 +98,18 @@ export function createPort(
 
     async edit(_place: Place, message: MessageRef, card: Card) {
       await api.call('chat.update', { channel: message.conversation, ts: message.id, ...renderCard(card) });
+    },
+
+    async reply(place, message, said, key) {
+      const answer = await api.call('chat.postMessage', {
+        channel: message.conversation,
+        thread_ts: message.thread ?? message.id,
+        ...(typeof said === 'string' ? renderLine(said) : renderCard(said)),
+        metadata: { event_type: metadataType, event_payload: { key } },
+        unfurl_links: false,
+        unfurl_media: false,
+      });
+      return { ...reference(place, answer), thread: message.thread ?? message.id };
     },
 
     async find(place, key) {

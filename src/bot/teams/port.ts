@@ -7,7 +7,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 import type { Place } from '../../core/records.ts';
 import type { Connector, Draft, Reference } from './connector.ts';
 import type { Conversations } from './conversations.ts';
-import type { Rates } from './rates.ts';
+import { liveAllowances, type Rates } from './rates.ts';
 import type { AdaptiveCard } from './render.ts';
 import { plainText, renderCard } from './render.ts';
 import { clean, clip, oneLine } from './text.ts';
@@ -123,15 +123,39 @@ export interface PortOptions {
 
 export function openPort({ workspace, poster, conversations, connector }: PortOptions): ChatPort {
   const draftOf = (card: Card) => cardDraft(renderCard(card), plainText(card));
+
+  /** Only channels have threads: in a personal or a group chat whatever is written is a message of its own. */
+  async function threadOf(place: Place, message: MessageRef | null): Promise<string | undefined> {
+    const known = message?.thread ?? place.thread;
+    if (known !== undefined || message === null) return known;
+    const isChannel = (await conversations.reference(place))?.conversation.conversationType === 'channel';
+    return isChannel ? message.id : undefined;
+  }
+
   return {
     platform: 'teams',
     workspace,
-    // 60 in 30 s for everything in one conversation; 50 a second for an app in a tenant, of which we take a fifth.
-    limits: { editEveryMs: 2_000, editsPerMinute: 600 },
+    // 50 a second for an app in a tenant, of which we take two fifths.
+    limits: {
+      editEveryMs: 2_000,
+      editsPerMinute: 600,
+      postsPerMinute: 600,
+      conversation: { allowances: liveAllowances, editsCount: true },
+    },
     post: (place, card) => poster.post(place, draftOf(card), patienceMs.notifier),
     async edit(place, message, card) {
       requireOwn(place, workspace);
       await poster.edit(message, draftOf(card), patienceMs.notifier);
+    },
+    async reply(place, message, said) {
+      requireOwn(place, workspace);
+      const thread = await threadOf(place, message);
+      if (thread === undefined) return null;
+      const draft =
+        typeof said === 'string'
+          ? { type: 'message' as const, text: escaped(said), summary: clip(said, 200) }
+          : draftOf(said);
+      return await poster.post({ ...place, thread }, draft, patienceMs.notifier);
     },
     // Teams keeps nothing of ours with a message that could be searched for.
     find: async () => null,
@@ -140,8 +164,7 @@ export function openPort({ workspace, poster, conversations, connector }: PortOp
       requireOwn(place, workspace);
       const known = await conversations.person(person);
       const inPersonal = known?.personal === place.conversation;
-      const isChannel = (await conversations.reference(place))?.conversation.conversationType === 'channel';
-      const thread = message?.thread ?? place.thread ?? (isChannel ? message?.id : undefined);
+      const thread = await threadOf(place, message);
       const target: Place = { ...place, ...(thread ? { thread } : {}) };
       const line = clip(oneLine(text), 1_000);
       if (inPersonal || !known?.account) {

@@ -1,4 +1,5 @@
 import type { Button, Card, Fact, Part } from '../card.ts';
+import { type Estimate, estimate, estimateText, leftText, usualText } from '../eta.ts';
 import { formatLine } from '../line.ts';
 import { boundsText, changeTitles, isChange } from '../plan-change.ts';
 import type { Capabilities } from '../ports/engine.ts';
@@ -28,6 +29,29 @@ export interface JobLook {
   /** What the cluster's engine can do; without it no button offers a change. */
   capabilities?: Capabilities | undefined;
   now: number;
+  /** How long jobs like it took, newest first, in milliseconds; without them nothing is said of how long it will take. */
+  past?: readonly number[] | undefined;
+  /** When the message is brought up to date next, at the latest. */
+  nextLook?: number | undefined;
+  /** Its progress is shown on a board of many jobs instead. */
+  onBoard?: boolean | undefined;
+}
+
+/** How long a job has run, and how long it will, as far as past runs tell; null when it does not run. */
+export function estimateOf(job: Job, { past, now }: Pick<JobLook, 'past' | 'now'>): Estimate | null {
+  if (job.state !== 'Running' && job.state !== 'Waiting') return null;
+  return estimate(past ?? [], now - (job.startedAt ?? job.requestedAt));
+}
+
+/** A running job that goes on only when a person does something at the provider, as its note says. */
+export function waitsForPerson(job: Job): boolean {
+  return (job.state === 'Running' || job.state === 'Waiting') && /\bwaits for input\b/.test(job.note);
+}
+
+/** Where a person sees it at the provider, when the engine has told. */
+function providerPage(job: Job, cluster: Cluster | undefined): string | undefined {
+  const told = [waitsForPerson(job) ? job.note : '', cluster?.externalId ?? '', ...(cluster?.notes ?? [])];
+  return told.flatMap((text) => /\bhttps:\/\/[^\s<>"'`|\\)\]]+/.exec(text)?.[0].replace(/[.,;:!?]+$/, '') ?? [])[0];
 }
 
 /** The one live message of a job, in every state from the request to the summary. */
@@ -54,7 +78,8 @@ export function jobCard(job: Job, look: JobLook): Card {
   return card;
 }
 
-function sentence(job: Job, { approval, now }: JobLook): string {
+function sentence(job: Job, look: JobLook): string {
+  const { approval, now } = look;
   switch (job.state) {
     case 'AwaitingApproval':
       return `${job.requesterName} asks for this. A person with the role ${job.plan.approval.role} decides, because ${job.plan.approval.why}.`;
@@ -62,12 +87,16 @@ function sentence(job: Job, { approval, now }: JobLook): string {
       return `Denied by ${approval?.deciderName ?? 'an admin'}${approval?.reason ? `: ${approval.reason}` : ''}. Nothing was changed.`;
     case 'Expired':
       return 'Nobody decided in time. Nothing was changed; ask again if it is still wanted.';
-    case 'Queued':
-      return `${approved(approval)}Waiting for a free worker.`;
+    case 'Queued': {
+      const made = estimate(look.past ?? [], 0);
+      return `${approved(approval)}Waiting for a free worker.${made ? ` It takes ${usualText(made)}.` : ''}`;
+    }
     case 'Running':
     case 'Waiting': {
-      const elapsed = formatDuration(now - (job.startedAt ?? job.requestedAt));
-      return `${approved(approval)}${job.note} ${elapsed} so far.`;
+      const elapsed = now - (job.startedAt ?? job.requestedAt);
+      const made = estimateOf(job, look);
+      const left = made ? `, ${estimateText(made, elapsed)}` : '';
+      return `${approved(approval)}${job.note} ${formatDuration(elapsed)} so far${left}.`;
     }
     case 'Failed':
       return `${job.note}${job.failure?.next ? ` ${job.failure.next}` : ''}`;
@@ -81,19 +110,25 @@ function approved(approval: Approval | undefined): string {
   return `Approved by ${approval.deciderName ?? 'an admin'}${approval.reason ? ` (${approval.reason})` : ''}. `;
 }
 
-function progressParts(job: Job, { now }: JobLook): Part[] {
+function progressParts(job: Job, look: JobLook): Part[] {
+  const { now } = look;
   const parts: Part[] = [];
   const open = job.state === 'Running' || job.state === 'Waiting' || job.state === 'Queued';
   if (open && job.percent !== undefined) {
+    const elapsed = now - (job.startedAt ?? now);
+    const made = estimateOf(job, look);
+    const left = made ? `, ${leftText(made, elapsed)}` : '';
     parts.push({
       part: 'progress',
       percent: job.percent,
-      label: `${job.percent} %, ${formatDuration(now - (job.startedAt ?? now))} so far`,
+      label: `${job.percent} %, ${formatDuration(elapsed)} so far${left}`,
     });
   }
   if (job.steps.length > 0 && job.state !== 'Denied' && job.state !== 'Expired') {
     parts.push({ part: 'steps', steps: job.steps.map(({ name, state }) => ({ name, state })) });
   }
+  if (open && look.onBoard) parts.push({ part: 'note', text: 'Many jobs run at once: its progress is on the board.' });
+  else if (open && look.nextLook !== undefined) parts.push({ part: 'time', label: 'Next look', at: look.nextLook });
   return parts;
 }
 
@@ -111,21 +146,25 @@ function endParts(job: Job, { cluster }: JobLook): Part[] {
 function buttons(job: Job, { cluster, capabilities }: JobLook): Button[] {
   const of = (verb: string) => formatLine(`job ${verb}`, ['job'], { job: job.id });
   const details: Button = { label: 'Details', command: of('show') };
+  const showLog: Button = { label: 'Show log', command: of('log') };
+  const page = providerPage(job, cluster);
+  const open: Button[] = page === undefined ? [] : [{ label: 'Open', url: page }];
   switch (job.state) {
     case 'AwaitingApproval':
     case 'Queued':
     case 'Running':
     case 'Waiting': {
       const undone = whatCancelUndoes(job);
-      if (undone === null) return [details];
+      const runs = job.startedAt !== undefined;
+      const look = [details, ...(runs && capabilities?.log ? [showLog] : []), ...(runs ? open : [])];
+      if (undone === null) return look;
       const confirm = { title: 'Cancel this?', text: undone, yes: 'Cancel it' };
-      return [details, { label: 'Cancel', command: of('cancel'), style: 'danger', confirm }];
+      return [...look, { label: 'Cancel', command: of('cancel'), style: 'danger', confirm }];
     }
     case 'Failed': {
-      const log: Button = { label: 'Show log', command: of('log') };
       // An adoption that failed before anything was marked has left no record: there is nothing to try again on.
-      if (job.kind === 'cluster.adopt' && cluster === undefined) return [log];
-      const made: Button[] = [{ label: 'Retry', command: of('retry'), style: 'primary' }, log];
+      if (job.kind === 'cluster.adopt' && cluster === undefined) return [showLog];
+      const made: Button[] = [{ label: 'Retry', command: of('retry'), style: 'primary' }, showLog, ...open];
       if (job.kind === 'cluster.create') made.push(removal(job.clusterName));
       if (job.kind === 'cluster.adopt') made.push(letGo(job.clusterName));
       return made;
@@ -172,13 +211,18 @@ function summaryCard(job: Job, cluster: Cluster, { approval, health, capabilitie
       { part: 'text', text: `${done} in ${took}. ${approved(approval)}Owner: ${cluster.ownerName}.` },
       { part: 'facts', facts: [...clusterFacts(cluster), ...(health ? healthFacts(health) : [])] },
     ],
-    buttons: clusterButtons(cluster, capabilities),
+    buttons: withPage(clusterButtons(cluster, capabilities), providerPage(job, cluster)),
     footer: `Job ${jobName(job)}${job.plan.notice ? `. ${job.plan.notice}` : ''}`,
   };
   const bad = health?.conditions.filter((condition) => condition.status !== 'True') ?? [];
   for (const note of cluster.notes ?? []) card.parts.push({ part: 'note', text: note });
   for (const condition of bad) card.parts.push({ part: 'note', text: `${condition.type}: ${condition.message}` });
   return card;
+}
+
+/** With a way to where the provider shows it, while Teams shows them all. */
+function withPage(made: Button[], page: string | undefined): Button[] {
+  return page === undefined || made.length >= 6 ? made : [...made, { label: 'Open', url: page }];
 }
 
 /** What a cluster is and where. */
