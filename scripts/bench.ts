@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { openStage } from '../test/replicas/stage.ts';
 import { findServer } from '../test/servers.ts';
 import { measureAck } from './bench/ack.ts';
+import { measureEngines } from './bench/engines.ts';
 import { measureDeath, measureMany } from './bench/jobs.ts';
 import { measureList } from './bench/list.ts';
 import { passes, type Row, table } from './bench/measure.ts';
@@ -39,6 +40,7 @@ const parts: [string, (stage: Awaited<ReturnType<typeof openStage>>) => Promise<
   ['start', (stage) => measureStart(stage, rounds)],
   ['death', (stage) => measureDeath(stage, rounds)],
   ['many', (stage) => measureMany(stage, quick ? 200 : 1_000)],
+  ['engines', (stage) => measureEngines(stage, 200, quick ? 15_000 : 60_000)],
 ];
 const rows: Row[] = [];
 const stage = await openStage({ fsync: true, speed: 1 });

@@ -251,7 +251,8 @@ function createForm(
 function live(each: Field, options: Options | null): Field {
   const choices = options?.choices[each.key];
   if (!choices) return each.kind === 'choice' && !each.choices ? { ...each, kind: 'text' } : each;
-  const value = each.value ?? choices[0]?.value;
+  // What may be left out is left out: the first of its choices is not what was asked for.
+  const value = each.value ?? (each.required ? choices[0]?.value : undefined);
   return { ...each, kind: 'choice', choices, ...(value === undefined ? {} : { value }) };
 }
 
