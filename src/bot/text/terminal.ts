@@ -56,7 +56,12 @@ export function openTerminal(options: TerminalOptions): Terminal {
   const port: ChatPort = {
     platform: 'terminal',
     workspace: 'local',
-    limits: { editEveryMs: 1_000, editsPerMinute: 600 },
+    limits: {
+      editEveryMs: 1_000,
+      editsPerMinute: 600,
+      postsPerMinute: 600,
+      conversation: { allowances: [], editsCount: false },
+    },
     async post(place, card) {
       const id = newId(8);
       shown.set(id, card.text);
@@ -73,6 +78,10 @@ export function openTerminal(options: TerminalOptions): Terminal {
       const percent = bar ? ` (${bar.percent} %)` : '';
       const said = card.text.startsWith(`${card.title}. `) ? card.text.slice(card.title.length + 2) : card.text;
       write(place.conversation, line(`[..] ${card.title}${percent}. ${said}`));
+    },
+    async reply() {
+      // No threads: what changes is printed by `edit` already.
+      return null;
     },
     async find() {
       return null;
