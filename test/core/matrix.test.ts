@@ -71,6 +71,8 @@ const lines: Record<string, string> = {
   people: 'people',
   'person role': 'person role Mel admin',
   doctor: 'doctor',
+  home: 'home',
+  about: 'about "dev-1 is slow"',
   help: 'help',
   whoami: 'whoami',
   version: 'version',

@@ -46,6 +46,8 @@ test('D8 the registry holds the commands of the design and no other', () => {
   expect(registry.all.map(({ name }) => name).sort()).toEqual(
     [
       ...[
+        'home',
+        'about',
         'help',
         'whoami',
         'version',

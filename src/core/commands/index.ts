@@ -1,4 +1,5 @@
 import type { Command, Registry } from '../command.ts';
+import { about } from './about.ts';
 import { appRestart } from './app-restart.ts';
 import { approvals } from './approvals.ts';
 import { approve, deny } from './approve.ts';
@@ -21,6 +22,7 @@ import { doctor } from './doctor.ts';
 import { audit, health } from './fleet.ts';
 import { guide } from './guide.ts';
 import { help, version, whoami } from './help.ts';
+import { home } from './home.ts';
 import { jobLog } from './job-log.ts';
 import { jobCancel, jobRetry, jobShow, jobs } from './jobs.ts';
 import { people, personRole } from './people.ts';
@@ -48,6 +50,7 @@ const all: readonly Command[] = [
   clusterAdopt,
   clusterDetach,
   clusterAccept,
+  about,
   health,
   appRestart,
   jobs,
@@ -72,6 +75,7 @@ const all: readonly Command[] = [
   doctor,
   channel,
   channelDefault,
+  home,
   help,
   whoami,
   version,
