@@ -3,6 +3,8 @@
  * No platform field here: what a platform lacks is degraded in its renderer.
  */
 
+import type { Picture } from './picture.ts';
+
 /** Says how it stands, in words as well: renderers add a mark, never colour alone. */
 export type Tone = 'plain' | 'good' | 'busy' | 'warn' | 'bad';
 
@@ -17,6 +19,7 @@ export type Part =
   | { part: 'time'; label: string; at: number }
   | { part: 'note'; text: string }
   | { part: 'rows'; caption?: string; rows: Row[] }
+  | { part: 'picture'; picture: Picture }
   | { part: 'divider' };
 
 /** One thing of a list that can be acted on where it stands. */

@@ -23,6 +23,8 @@ export const limits = {
   options: 100,
   optionText: 75,
   optionValue: 150,
+  /** Of an image: its words and its title. */
+  alt: 2_000,
   viewTitle: 24,
   metadata: 3_000,
   label: 2_000,

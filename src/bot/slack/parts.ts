@@ -1,6 +1,7 @@
 /** The parts of a Card as blocks, each within a given room of text. */
 import type { KnownBlock, RichTextBlock, RichTextElement } from '@slack/types';
 import type { Part } from '../../core/card.ts';
+import { type Picture, pictureBars } from '../../core/picture.ts';
 import { limits } from './limits.ts';
 import { cutSpans, richElements, type Span, spans } from './markup.ts';
 import { rowsBlocks } from './rows.ts';
@@ -27,7 +28,7 @@ export function small(text: string, max: number = limits.text): KnownBlock {
 }
 
 /** The blocks of a part with at most about `room` units of text; none when it has nothing to show. `index` is its own among the parts of a card. */
-export function partBlocks(part: Part, room: number, index = 0): KnownBlock[] {
+export function partBlocks(part: Part, room: number, index = 0, files?: ReadonlyMap<Picture, string>): KnownBlock[] {
   const max = Math.min(partMax, room);
   switch (part.part) {
     case 'divider':
@@ -48,6 +49,8 @@ export function partBlocks(part: Part, room: number, index = 0): KnownBlock[] {
       return clean(part.text).trim() === '' ? [] : [preformatted(cut(clean(part.text), max))];
     case 'time':
       return [time(part.label, part.at)];
+    case 'picture':
+      return picture(part.picture, files?.get(part.picture), max);
     case 'note':
       return clean(part.text).trim() === '' ? [] : [small(part.text, Math.min(max, 2_000))];
   }
@@ -116,6 +119,31 @@ function table(part: Extract<Part, { part: 'table' }>, max: number): KnownBlock[
   const head = caption === '' ? [] : [{ text: caption, bold: true }];
   if (aligned !== undefined) return [...section(head), preformatted(aligned)];
   return section([...head, ...(head.length === 0 ? [] : [{ text: '\n' }]), ...(lines ?? [])]);
+}
+
+/** An uploaded image with its words; without one, the words and bars of letters. */
+function picture(shown: Picture, file: string | undefined, max: number): KnownBlock[] {
+  const alt = cut(oneLine(shown.alt) || oneLine(shown.title) || 'A picture', limits.alt);
+  if (file !== undefined) {
+    const title = cut(oneLine(shown.title), limits.alt);
+    const said = title === '' ? {} : { title: { type: 'plain_text' as const, text: title, emoji: true } };
+    return [{ type: 'image', slack_file: { id: file }, alt_text: alt, ...said }];
+  }
+  const title = cut(oneLine(shown.title), labelMax);
+  const bars = pictureBars(shown, barWidth).map(oneLined).join('\n');
+  return [
+    ...section(title === '' ? [] : [{ text: title, bold: true }]),
+    ...section([{ text: cut(alt, max / 2) }]),
+    ...(bars.trim() === '' ? [] : [preformatted(cut(bars, max / 2))]),
+  ];
+}
+
+/** Columns that fit beside one another on a desktop. */
+const barWidth = 80;
+
+/** One line with its spaces: bars begin below one another. */
+function oneLined(line: string): string {
+  return clean(line).replaceAll('\n', ' ').trimEnd();
 }
 
 /** A moment in the reader's own time zone. */

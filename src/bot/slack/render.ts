@@ -1,6 +1,7 @@
 /** Cards as Slack messages. */
 import type { KnownBlock, Button as SlackButton } from '@slack/types';
 import type { Button, Card, Part, Tone } from '../../core/card.ts';
+import type { Picture } from '../../core/picture.ts';
 import { buttonRoom, renderButton } from './buttons.ts';
 import { limits } from './limits.ts';
 import { spans, words } from './markup.ts';
@@ -24,8 +25,11 @@ const tones: Record<Tone, { mark: string; word: string } | null> = {
 const buttonsMax = 2 * limits.actions;
 const footerMax = 300;
 
-/** A Card as a message within Slack's limits; what does not fit is counted. */
-export function renderCard(card: Card): SlackMessage {
+/**
+ * A Card as a message within Slack's limits; what does not fit is counted. `files` has the id of the uploaded file of each picture; those without
+ * are written as bars of letters.
+ */
+export function renderCard(card: Card, files?: ReadonlyMap<Picture, string>): SlackMessage {
   const title = headline(card);
   const { blocks: actions, notes } = renderButtons(card.buttons);
   const footer = oneLine(card.footer ?? '');
@@ -34,7 +38,7 @@ export function renderCard(card: Card): SlackMessage {
     { type: 'header', text: { type: 'plain_text', text: cut(title, limits.header), emoji: true } },
   ];
   const room = limits.blockText - textOf(head) - textOf(tail) - 200;
-  const body = renderParts(card, room, limits.blocksPerMessage - head.length - tail.length - 1);
+  const body = renderParts(card, room, limits.blocksPerMessage - head.length - tail.length - 1, files);
   return { text: plain(card, title), blocks: [...head, ...body, ...tail] };
 }
 
@@ -46,12 +50,12 @@ function headline(card: Pick<Card, 'title' | 'tone'>): string {
   return said === '' ? 'KQueen' : said;
 }
 
-function renderParts(card: Card, room: number, blocksMax: number): KnownBlock[] {
+function renderParts(card: Card, room: number, blocksMax: number, files?: ReadonlyMap<Picture, string>): KnownBlock[] {
   const blocks: KnownBlock[] = [];
   let left = room;
   const parts: Part[] = card.parts.length > 0 ? card.parts : [{ part: 'text', text: card.text }];
   for (const [index, part] of parts.entries()) {
-    const made = left > 200 ? partBlocks(part, left, index) : null;
+    const made = left > 200 ? partBlocks(part, left, index, files) : null;
     if (made === null || blocks.length + made.length > blocksMax) {
       return [...blocks, small(andMore(parts.length - index, 'parts that do not fit into one message'))];
     }
@@ -134,6 +138,8 @@ function plainPart(part: Part): string {
       return `${cut(oneLine(part.label), 120)}: ${utc(part.at) ?? 'unknown'}`;
     case 'table':
       return plainTable(part);
+    case 'picture':
+      return cut(clean(part.picture.alt).trim(), 800);
     case 'rows':
       return plainRows(part);
     case 'code':

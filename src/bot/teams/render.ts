@@ -1,5 +1,6 @@
 /** Cards as Adaptive Cards 1.5: never above the size that every version of Teams takes, readable on a phone, no colour without a word. */
 import type { Card, Part, Tone } from '../../core/card.ts';
+import { type Picture, pictureBars } from '../../core/picture.ts';
 import { renderActions } from './actions.ts';
 import { renderRow, renderRowsCaption } from './rows.ts';
 import { renderTable } from './table.ts';
@@ -74,8 +75,11 @@ export function plainText(card: Pick<Card, 'title' | 'text' | 'tone'>): string {
   return clip([word ? `${word}:` : '', text].filter(Boolean).join(' '), 1_000) || 'KQueen';
 }
 
-/** Renders a card; what does not fit is counted in words at its end. */
-export function renderCard(card: Card): AdaptiveCard {
+/**
+ * Renders a card; what does not fit is counted in words at its end. `urls` has the address of each picture, which may be a data URI; those without
+ * are written as bars of letters.
+ */
+export function renderCard(card: Card, urls?: ReadonlyMap<Picture, string>): AdaptiveCard {
   const adaptive = frame(plainText(card));
   const { actions, left } = renderActions(card.buttons);
   if (actions.length > 0) adaptive.actions = actions;
@@ -100,7 +104,7 @@ export function renderCard(card: Card): AdaptiveCard {
       hidden += 1;
       continue;
     }
-    const { elements, left: cut } = within(part, room);
+    const { elements, left: cut } = within(part, room, urls);
     if (elements.length === 0 && cut) hidden += 1;
     const [first, ...others] = elements;
     if (first === undefined) continue;
@@ -122,9 +126,13 @@ export function subtle(text: string): RichTextBlock {
 }
 
 /** Elements for a part within `room` bytes; `left` says in words what was left out, or nothing. */
-function within(part: Exclude<Part, { part: 'divider' }>, room: number): { elements: Element[]; left: string } {
+function within(
+  part: Exclude<Part, { part: 'divider' }>,
+  room: number,
+  urls?: ReadonlyMap<Picture, string>,
+): { elements: Element[]; left: string } {
   if (part.part === 'table') return renderTable(part, room);
-  const { elements, unit } = renderPart(part);
+  const { elements, unit } = part.part === 'picture' ? renderPicture(part.picture, urls, room) : renderPart(part);
   let used = 0;
   let fitting = 0;
   for (const element of elements) {
@@ -139,7 +147,7 @@ function within(part: Exclude<Part, { part: 'divider' }>, room: number): { eleme
   };
 }
 
-function renderPart(part: Exclude<Part, { part: 'table' } | { part: 'divider' }>): {
+function renderPart(part: Exclude<Part, { part: 'table' } | { part: 'picture' } | { part: 'divider' }>): {
   elements: Element[];
   unit: string;
 } {
@@ -161,6 +169,27 @@ function renderPart(part: Exclude<Part, { part: 'table' } | { part: 'divider' }>
     case 'time':
       return { elements: [timeRow(part.label, part.at)], unit: 'time' };
   }
+}
+
+/** An image with its words, where it fits into the card; else the words and bars of letters. */
+function renderPicture(
+  picture: Picture,
+  urls: ReadonlyMap<Picture, string> | undefined,
+  room: number,
+): { elements: Element[]; unit: string } {
+  const alt = clip(oneLine(picture.alt), 1_500) || 'A picture';
+  const title = shorten(picture.title, 150);
+  const url = urls?.get(picture);
+  const image = url === undefined ? null : { type: 'Image', url, altText: alt, size: 'Stretch' };
+  if (image && bytes(image) < room) return { elements: [image], unit: 'picture' };
+  return {
+    elements: [
+      ...(title ? [block([run(title, { weight: 'Bolder' })])] : []),
+      block([run(alt)], { spacing: 'Small' }),
+      ...codeBlock(pictureBars(picture, 60).join('\n')),
+    ],
+    unit: 'line',
+  };
 }
 
 function row(label: string, value: Element, extra: Record<string, unknown> = {}): Element {

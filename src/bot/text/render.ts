@@ -10,6 +10,7 @@ import {
   type Tone,
 } from '../../core/card.ts';
 import { cleanValue } from '../../core/line.ts';
+import { pictureBars } from '../../core/picture.ts';
 
 const marks: Record<Tone, string> = { plain: '', good: '[ok] ', busy: '[..] ', warn: '[!] ', bad: '[x] ' };
 const stepMarks = { todo: '[ ]', doing: '[>]', done: '[x]', failed: '[!]' } as const;
@@ -127,6 +128,8 @@ function renderPart(part: Part, width: number): string[] {
       ];
     case 'time':
       return [`${line(part.label)}: ${moment(part.at)}`];
+    case 'picture':
+      return [...paragraphs(line(part.picture.alt), width), ...pictureBars(part.picture, width).map(line)];
     default:
       return [''];
   }

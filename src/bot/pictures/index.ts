@@ -1,0 +1,81 @@
+/** Draws pictures in a thread of their own, which is started with the first one and ends when there has been none for a while. */
+import { createHash } from 'node:crypto';
+import { Worker } from 'node:worker_threads';
+import { Fault } from '../../core/errors.ts';
+import type { Picture } from '../../core/picture.ts';
+import { pictureSvg } from './svg.ts';
+import type { Drawn, Order } from './worker.ts';
+
+const idleMs = 60_000;
+const drawMs = 20_000;
+const mostKept = 20;
+
+interface Thread {
+  worker: Worker;
+  waiting: Map<number, { resolve(png: Buffer): void; reject(fault: Fault): void }>;
+  idle?: NodeJS.Timeout;
+}
+
+let thread: Thread | undefined;
+let ordered = 0;
+const kept = new Map<string, Promise<Buffer>>();
+
+/** A picture as a PNG with `scale` pixels a unit (the whole is 800 units wide). Throws a Fault `internal`, never retryable, when it cannot be drawn. */
+export function drawPicture(picture: Picture, scale = 2): Promise<Buffer> {
+  const svg = pictureSvg(picture);
+  const key = createHash('sha256').update(`${scale} ${svg}`).digest('base64');
+  const known = kept.get(key);
+  if (known) return known;
+  const made = order(svg, scale);
+  kept.set(key, made);
+  const [oldest] = kept.keys();
+  if (kept.size > mostKept && oldest !== undefined) kept.delete(oldest);
+  made.catch(() => kept.delete(key));
+  return made;
+}
+
+async function order(svg: string, scale: number): Promise<Buffer> {
+  const running = thread ?? start();
+  ordered += 1;
+  const id = ordered;
+  clearTimeout(running.idle);
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  running.waiting.set(id, { resolve, reject });
+  // Threads and timers are not referenced: a picture keeps no process alive.
+  const late = setTimeout(() => stop(running, 'It took too long.'), drawMs).unref();
+  running.worker.postMessage({ id, svg, scale } satisfies Order);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(late);
+    running.waiting.delete(id);
+    if (running.waiting.size === 0)
+      running.idle = setTimeout(() => stop(running, 'It was not needed.'), idleMs).unref();
+  }
+}
+
+function start(): Thread {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url));
+  worker.unref();
+  const made: Thread = { worker, waiting: new Map() };
+  worker.on('message', (drawn: Drawn) => {
+    const asked = made.waiting.get(drawn.id);
+    if ('png' in drawn) asked?.resolve(Buffer.from(drawn.png));
+    else asked?.reject(undrawn(drawn.error));
+  });
+  worker.on('error', (error) => stop(made, String(error)));
+  worker.on('exit', () => stop(made, 'The thread ended.'));
+  thread = made;
+  return made;
+}
+
+function stop(ending: Thread, why: string): void {
+  if (thread === ending) thread = undefined;
+  clearTimeout(ending.idle);
+  for (const { reject } of ending.waiting.values()) reject(undrawn(why));
+  void ending.worker.terminate();
+}
+
+function undrawn(detail: string): Fault {
+  return new Fault('internal', 'A picture could not be drawn.', { detail, retryable: false });
+}
