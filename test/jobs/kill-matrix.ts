@@ -262,9 +262,12 @@ function words({ method, path }: Pick<ProxiedRequest, 'method' | 'path'>): strin
   return `${method} ${path}`;
 }
 
-/** Whether a request changes the provider; those for a token or a kubeconfig do not. */
+/** Whether a request changes the provider; those for a token or a kubeconfig do not, nor those that only try something out. */
 function isChange(request: string): boolean {
-  return /^(POST|PUT|PATCH|DELETE) /.test(request) && !/token|oauth|crumb|listCluster\w+Credential/i.test(request);
+  return (
+    /^(POST|PUT|PATCH|DELETE) /.test(request) &&
+    !/token|oauth|crumb|listCluster\w+Credential|\/validate$|\/preview$/i.test(request)
+  );
 }
 
 /** Positions, counted from 1, of the requests that change the provider. */

@@ -6,6 +6,7 @@ import type { MatrixOptions } from './kill-matrix.ts';
 export const matrixEngines: Record<string, () => Promise<MatrixOptions>> = {
   gke: async () => ({ open: (await import('../engines/gke-harness.ts')).openGkeHarness, openKube: openKubeBackend }),
   aks: async () => ({ open: (await import('../engines/aks-harness.ts')).openAksHarness, openKube: openKubeBackend }),
+  heat: async () => ({ open: (await import('../engines/heat-harness.ts')).openHeatHarness, openKube: openKubeBackend }),
   jenkins: async () => ({
     open: (await import('../engines/jenkins-harness.ts')).openJenkinsHarness,
     openKube: openKubeBackend,
