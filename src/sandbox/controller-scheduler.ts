@@ -6,12 +6,12 @@ import {
   nameOf,
   now,
   patchStatus,
-  quantity,
   tell,
   unlessGone,
   type World,
 } from './controller-world.ts';
 import { type JsonObject, objectAt, objectsAt, textAt, textsAt } from './json.ts';
+import { quantity } from './kube-quantities.ts';
 
 /** What pods ask of a node; `score` counts something for pods that ask for nothing, as the real scheduler does. */
 type Load = { cpu: number; memory: number; pods: number; score: number };

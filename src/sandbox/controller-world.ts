@@ -136,23 +136,3 @@ export function tell(
   };
   world.api.request('POST', `/api/v1/namespaces/${home}/events`, event).catch(() => undefined);
 }
-
-/** A quantity such as 100m, 2 or 512Mi as a number of units. */
-export function quantity(value: unknown): number {
-  const match = /^(\d+(?:\.\d+)?)([a-zA-Z]*)$/.exec(String(value ?? '0'));
-  const factors: Record<string, number> = {
-    '': 1,
-    m: 1e-3,
-    k: 1e3,
-    M: 1e6,
-    G: 1e9,
-    T: 1e12,
-    P: 1e15,
-    Ki: 2 ** 10,
-    Mi: 2 ** 20,
-    Gi: 2 ** 30,
-    Ti: 2 ** 40,
-    Pi: 2 ** 50,
-  };
-  return Number(match?.[1] ?? 0) * (factors[match?.[2] ?? ''] ?? 1);
-}

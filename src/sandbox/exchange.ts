@@ -37,6 +37,7 @@ export class Exchange {
   fate: Fate = 'answer';
   /** Whether an answer was begun or the connection was cut. */
   answered = false;
+  readonly #warnings: string[] = [];
   readonly #request: IncomingMessage | Http2ServerRequest;
   readonly #reply: Reply;
   readonly #cut: () => void;
@@ -94,9 +95,15 @@ export class Exchange {
     return Buffer.concat(chunks);
   }
 
+  /** Sends a warning (RFC 7234) with the answer, as clients of Kubernetes show to their users. */
+  warn(warning: string): void {
+    this.#warnings.push(`299 - ${JSON.stringify(warning)}`);
+  }
+
   /** Answers with JSON. */
   json(status: number, value: Json, headers: OutgoingHttpHeaders = {}): void {
-    this.send(status, JSON.stringify(value), 'application/json', headers);
+    const warnings = this.#warnings.length === 0 ? {} : { warning: this.#warnings.join(', ') };
+    this.send(status, JSON.stringify(value), 'application/json', { ...warnings, ...headers });
   }
 
   /** Answers with a body of any type. */

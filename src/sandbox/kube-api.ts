@@ -21,6 +21,7 @@ import { requestToken, review } from './kube-reviews.ts';
 import { badRequest, forbidden, methodNotAllowed, noSuchPath, StatusError } from './kube-status.ts';
 import type { ObjectStore } from './kube-store.ts';
 import { formOf, shapeOne } from './kube-tables.ts';
+import { shapeOf } from './kube-types.ts';
 
 /** What a cluster's API needs to know of its cluster. */
 export type KubeCluster = {
@@ -139,6 +140,11 @@ export class KubeApi {
     else await this.#object(exchange, target, verb);
   }
 
+  /** Whether the sandbox's own controller asks. */
+  #isOwn(exchange: Exchange): boolean {
+    return exchange.token !== undefined && sameSecret(exchange.token, this.#cluster.controllerToken);
+  }
+
   #userOf(exchange: Exchange): User {
     const token = exchange.token;
     if (token !== undefined) {
@@ -229,13 +235,23 @@ export class KubeApi {
       case 'create': {
         if (name !== '' || (resource.namespaced && namespace === '')) throw methodNotAllowed();
         const body = await readObject(exchange);
-        answer(201, this.#objects.create(resource, namespace, body, writeOptions(exchange)));
+        answer(201, this.#objects.create(resource, namespace, body, writeOptions(exchange, this.#isOwn(exchange))));
         return;
       }
       case 'update': {
         if (name === '') throw methodNotAllowed();
         const body = await readObject(exchange);
-        answer(200, this.#objects.update(resource, namespace, name, body, subresource, writeOptions(exchange)));
+        answer(
+          200,
+          this.#objects.update(
+            resource,
+            namespace,
+            name,
+            body,
+            subresource,
+            writeOptions(exchange, this.#isOwn(exchange)),
+          ),
+        );
         return;
       }
       case 'patch': {
@@ -273,7 +289,7 @@ export class KubeApi {
     const { resource, namespace, name } = target;
     if (name === '') throw methodNotAllowed();
     const type = (exchange.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
-    const options = writeOptions(exchange);
+    const options = writeOptions(exchange, this.#isOwn(exchange));
     const patch = await readBody(exchange);
     if (type.startsWith('application/apply-patch')) {
       if (!exchange.query.has('fieldManager'))
@@ -284,7 +300,7 @@ export class KubeApi {
       const force = exchange.query.get('force') === 'true';
       return this.#objects.apply(resource, namespace, name, patch, subresource, force, options);
     }
-    const edit = patchOf(type, patch);
+    const edit = patchOf(type, patch, shapeOf(resource));
     return { object: this.#objects.change(resource, namespace, name, subresource, options, edit), created: false };
   }
 
@@ -334,14 +350,24 @@ export class KubeApi {
     const patch = await readBody(exchange);
     const type =
       exchange.method === 'PUT' ? 'put' : ((exchange.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '');
-    const changed = this.#objects.change(resource, namespace, name, '', writeOptions(exchange), (old) => {
-      const before = scaleOf(old);
-      const scale = type === 'put' && isObject(patch) ? patch : patchOf(type, patch)(before);
-      const replicas = numberAt(scale, 'spec', 'replicas') ?? 0;
-      const version = textAt(scale, 'metadata', 'resourceVersion');
-      const metadata = { ...objectAt(old, 'metadata'), ...(version === undefined ? {} : { resourceVersion: version }) };
-      return { ...old, metadata, spec: { ...objectAt(old, 'spec'), replicas } };
-    });
+    const changed = this.#objects.change(
+      resource,
+      namespace,
+      name,
+      '',
+      writeOptions(exchange, this.#isOwn(exchange)),
+      (old) => {
+        const before = scaleOf(old);
+        const scale = type === 'put' && isObject(patch) ? patch : patchOf(type, patch, { kind: 'any' })(before);
+        const replicas = numberAt(scale, 'spec', 'replicas') ?? 0;
+        const version = textAt(scale, 'metadata', 'resourceVersion');
+        const metadata = {
+          ...objectAt(old, 'metadata'),
+          ...(version === undefined ? {} : { resourceVersion: version }),
+        };
+        return { ...old, metadata, spec: { ...objectAt(old, 'spec'), replicas } };
+      },
+    );
     exchange.json(200, scaleOf(changed));
   }
 

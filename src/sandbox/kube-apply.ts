@@ -1,246 +1,177 @@
-import { copyOf, isObject, type Json, type JsonObject, objectAt, objectsAt, sameJson, textAt } from './json.ts';
-import { mergeKeyOf } from './kube-patch.ts';
+import { copyOf, isObject, type Json, type JsonObject, listAt, sameJson, valueAt } from './json.ts';
+import { entriesOf, indexOfItem, keySegment, leavesOf, pathText, segments, withEntries } from './kube-managed.ts';
+import type { Resource } from './kube-registry.ts';
 import { StatusError } from './kube-status.ts';
+import { memberOfShape, type Shape, shapeOf } from './kube-types.ts';
 
-/** A field by its path: segments `f:name` for members and `k:{"name":"x"}` for items of keyed lists. */
-type Paths = Map<string, { path: string[]; value: Json }>;
+/** How a write names itself in managedFields. */
+export type Writer = { manager: string; subresource: string; time: string };
 
-type Entry = { manager: string; operation: string; subresource: string; time: string; paths: Set<string> };
-
-const SEPARATOR = '\u0000';
-
-/** Members that nobody owns. */
-const UNOWNED = new Set(['f:apiVersion', 'f:kind']);
-const UNOWNED_METADATA = new Set([
-  'f:name',
-  'f:namespace',
-  'f:uid',
-  'f:resourceVersion',
-  'f:generation',
-  'f:creationTimestamp',
-  'f:managedFields',
-  'f:selfLink',
-  'f:deletionTimestamp',
-  'f:deletionGracePeriodSeconds',
-  'f:generateName',
-]);
-
-/** The leaves of an object and their values. */
-function leaves(object: JsonObject): Paths {
-  const found: Paths = new Map();
-  walk(object, [], found);
-  return found;
-}
-
-function walk(value: JsonObject, path: string[], found: Paths): void {
-  for (const [name, member] of Object.entries(value)) {
-    if (member === undefined) continue;
-    const segment = `f:${name}`;
-    if (path.length === 0 && UNOWNED.has(segment)) continue;
-    if (path.length === 1 && path[0] === 'f:metadata' && UNOWNED_METADATA.has(segment)) continue;
-    const here = [...path, segment];
-    if (isObject(member) && Object.keys(member).length > 0) {
-      walk(member, here, found);
-      continue;
+/** What an applied configuration becomes: merged into what is there. */
+function merged(old: Json | undefined, applied: Json, shape: Shape): Json {
+  const atomic = (shape.kind === 'object' || shape.kind === 'map') && shape.atomic;
+  if (isObject(applied) && !atomic) {
+    const result: JsonObject = isObject(old) ? { ...old } : {};
+    for (const [name, value] of Object.entries(applied)) {
+      if (value !== undefined)
+        result[name] = merged(result[name], value, memberOfShape(shape, name) ?? { kind: 'any' });
     }
-    const key = Array.isArray(member) && member.length > 0 ? mergeKeyOf(name, member) : undefined;
-    if (Array.isArray(member) && key !== undefined) {
-      for (const item of member.filter(isObject)) {
-        const place = [...here, `k:${JSON.stringify({ [key]: item[key] ?? null })}`];
-        walk(item, place, found);
-      }
-      continue;
-    }
-    found.set(here.join(SEPARATOR), { path: here, value: member });
+    return result;
   }
-}
-
-function toFields(paths: Iterable<string>): JsonObject {
-  const root: JsonObject = {};
-  for (const joined of paths) {
-    let current = root;
-    for (const segment of joined.split(SEPARATOR)) {
-      const next = current[segment];
-      const child: JsonObject = isObject(next) ? next : {};
-      current[segment] = child;
-      if (segment.startsWith('k:')) child['.'] ??= {};
-      current = child;
-    }
+  if (!Array.isArray(applied) || shape.kind !== 'list' || !Array.isArray(old)) return applied;
+  if (shape.set) return [...old, ...applied.filter((item) => !old.some((other) => sameJson(other, item)))];
+  if (shape.keys.length === 0) return applied;
+  const items = [...old];
+  for (const item of applied.filter(isObject)) {
+    const at = indexOfItem(items, shape, keySegment(shape.keys, item));
+    if (at < 0) items.push(item);
+    else items[at] = merged(items[at], item, shape.item);
   }
-  return root;
+  return items;
 }
 
-function fromFields(fields: JsonObject, path: string[], paths: Set<string>): void {
-  const members = Object.entries(fields).filter(([segment]) => segment !== '.');
-  if (members.length === 0 && path.length > 0) paths.add(path.join(SEPARATOR));
-  for (const [segment, child] of members) fromFields(isObject(child) ? child : {}, [...path, segment], paths);
-}
-
-function entriesOf(object: JsonObject): Entry[] {
-  return objectsAt(object, 'metadata', 'managedFields').map((item) => {
-    const paths = new Set<string>();
-    fromFields(objectAt(item, 'fieldsV1'), [], paths);
-    return {
-      manager: textAt(item, 'manager') ?? '',
-      operation: textAt(item, 'operation') ?? 'Update',
-      subresource: textAt(item, 'subresource') ?? '',
-      time: textAt(item, 'time') ?? '',
-      paths,
-    };
-  });
-}
-
-function withEntries(object: JsonObject, entries: Entry[]): JsonObject {
-  const list = entries
-    .filter((entry) => entry.paths.size > 0)
-    .map((entry) => ({
-      manager: entry.manager,
-      operation: entry.operation,
-      apiVersion: textAt(object, 'apiVersion') ?? 'v1',
-      time: entry.time,
-      fieldsType: 'FieldsV1',
-      fieldsV1: toFields(entry.paths),
-      ...(entry.subresource === '' ? {} : { subresource: entry.subresource }),
-    }));
-  const { managedFields: _, ...metadata } = objectAt(object, 'metadata');
-  return { ...object, metadata: list.length === 0 ? metadata : { ...metadata, managedFields: list } };
-}
-
-/** What an applied configuration becomes: merged into the object, or the configuration itself when there is none. */
-function mergeApplied(old: JsonObject, applied: JsonObject): JsonObject {
-  const result: JsonObject = { ...old };
-  for (const [name, value] of Object.entries(applied)) {
-    if (value === undefined) continue;
-    const before = result[name];
-    if (isObject(value)) {
-      result[name] = mergeApplied(isObject(before) ? before : {}, value);
-      continue;
-    }
-    const key = Array.isArray(value) ? mergeKeyOf(name, value) : undefined;
-    if (Array.isArray(value) && key !== undefined && Array.isArray(before)) {
-      const items = [...before];
-      for (const item of value.filter(isObject)) {
-        const at = items.findIndex((other) => isObject(other) && sameJson(other[key], item[key]));
-        const found = items[at];
-        if (at >= 0 && isObject(found)) items[at] = mergeApplied(found, item);
-        else items.push(item);
-      }
-      result[name] = items;
-      continue;
-    }
-    result[name] = value;
+/** Takes a path out of a value, and maps and items that are left with nothing. */
+function removePath(value: Json, shape: Shape, path: readonly string[]): void {
+  const [segment = '', ...rest] = path;
+  if (Array.isArray(value) && shape.kind === 'list') {
+    const at = indexOfItem(value, shape, segment);
+    if (at < 0) return;
+    if (rest.length === 0 || rest[0] === '.') value.splice(at, 1);
+    else removePath(value[at] ?? null, shape.item, rest);
+    return;
   }
-  return result;
-}
-
-function removePath(value: JsonObject, path: readonly string[]): void {
-  const [segment, ...rest] = path;
-  if (segment === undefined) return;
+  if (!isObject(value)) return;
   const name = segment.slice(2);
+  const member = value[name];
   if (rest.length === 0) {
     delete value[name];
     return;
   }
-  const member = value[name];
-  const [next = '', ...further] = rest;
-  if (isObject(member)) {
-    removePath(member, rest);
-    if (Object.keys(member).length === 0) delete value[name];
-  } else if (Array.isArray(member) && next.startsWith('k:')) {
-    const key: unknown = JSON.parse(next.slice(2));
-    const [keyName, keyValue] = Object.entries(isObject(key) ? key : {})[0] ?? [];
-    if (keyName === undefined) return;
-    const at = member.findIndex((item) => isObject(item) && sameJson(item[keyName], keyValue));
-    const item = member[at];
-    if (!isObject(item)) return;
-    // Without its key an item cannot be told apart, so the whole item goes with it.
-    if (further[0] === `f:${keyName}`) member.splice(at, 1);
-    else removePath(item, further);
-    if (member.length === 0) delete value[name];
-  }
+  if (member === undefined) return;
+  removePath(member, memberOfShape(shape, name) ?? { kind: 'any' }, rest);
+  const empty = Array.isArray(member) ? member.length === 0 : isObject(member) && Object.keys(member).length === 0;
+  if (empty) delete value[name];
 }
 
 /**
  * Server-side apply. `old` is undefined for a new object. Throws a 409 StatusError with reason Conflict, naming the
- * managers, when another manager owns a field with another value and `force` is not set.
+ * managers, when another manager owns a field with another value and `force` is not set. With a writer without a
+ * manager nobody is recorded.
  */
 export function applyPatch(
+  resource: Resource,
   old: JsonObject | undefined,
   applied: JsonObject,
-  manager: string,
+  writer: Writer,
   force: boolean,
-  now: string,
 ): JsonObject {
-  const wanted = leaves(applied);
-  const entries = old === undefined ? [] : entriesOf(old);
-  const present = old === undefined ? new Map() : leaves(old);
-  const mine = entries.find((entry) => entry.manager === manager && entry.operation === 'Apply');
+  const shape = shapeOf(resource);
+  const configuration: JsonObject = { ...applied };
+  // The status of a kind that has it as a subresource is not this write's.
+  if (resource.status && writer.subresource === '') delete configuration.status;
+  const wanted = leavesOf(configuration, shape);
+  const entries = entriesOf(old);
+  const present = old === undefined ? new Map<string, Json>() : leavesOf(old, shape);
+  const mine = entries.find(
+    (entry) =>
+      entry.manager === writer.manager && entry.operation === 'Apply' && entry.subresource === writer.subresource,
+  );
   const causes: { reason: string; message: string; field: string }[] = [];
   for (const entry of entries) {
     if (entry === mine) continue;
-    for (const [joined, { path, value }] of wanted) {
-      if (!entry.paths.has(joined) || sameJson(present.get(joined)?.value, value)) continue;
-      if (force) entry.paths.delete(joined);
+    for (const [path, value] of wanted) {
+      if (!entry.paths.has(path) || !present.has(path) || sameJson(present.get(path), value)) continue;
+      if (force) entry.paths.delete(path);
       else {
+        const using =
+          entry.operation === 'Apply'
+            ? ''
+            : ` with subresource "${entry.subresource}"`.repeat(entry.subresource === '' ? 0 : 1);
+        const version = entry.operation === 'Apply' ? '' : ` using ${String(old?.apiVersion ?? 'v1')}`;
         causes.push({
           reason: 'FieldManagerConflict',
-          message: `conflict with "${entry.manager}"`,
-          field: path.map((part) => (part.startsWith('k:') ? `[${part.slice(2)}]` : `.${part.slice(2)}`)).join(''),
+          message: `conflict with "${entry.manager}"${using}${version}`,
+          field: pathText(path),
         });
       }
     }
   }
-  if (causes.length > 0) {
-    const list = causes.map((cause) => `${cause.message}: ${cause.field}`).join(', ');
-    throw new StatusError(
-      409,
-      'Conflict',
-      `Apply failed with ${causes.length} conflict${causes.length > 1 ? 's' : ''}: ${list}`,
-      {
-        causes,
-      },
-    );
-  }
-  const merged = mergeApplied(copyOf(old ?? {}), applied);
+  if (causes.length > 0) throw conflictOf(causes);
+  const result = merged(copyOf(old ?? {}), configuration, shape);
+  const next: JsonObject = isObject(result) ? result : configuration;
   const others = entries.filter((entry) => entry !== mine);
-  for (const joined of mine?.paths ?? []) {
-    if (wanted.has(joined) || others.some((entry) => entry.paths.has(joined))) continue;
-    removePath(merged, joined.split(SEPARATOR));
+  for (const path of mine?.paths ?? []) {
+    if (wanted.has(path) || others.some((entry) => entry.paths.has(path))) continue;
+    removePath(next, shape, segments(path));
   }
-  return withEntries(merged, [
-    ...others,
-    { manager, operation: 'Apply', subresource: '', time: now, paths: new Set(wanted.keys()) },
-  ]);
+  const own = { ...writer, operation: 'Apply', paths: new Set(wanted.keys()) };
+  const same = mine !== undefined && sameSet(mine.paths, own.paths);
+  return withEntries(next, [...others, same ? { ...own, time: mine.time } : own]);
+}
+
+function sameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every((path) => b.has(path));
+}
+
+function conflictOf(causes: { reason: string; message: string; field: string }[]): StatusError {
+  const who = new Map<string, string[]>();
+  for (const { message, field } of causes) who.set(message, [...(who.get(message) ?? []), field]);
+  const list = [...who].map(([message, fields]) =>
+    fields.length === 1
+      ? `${message}: ${fields[0]}`
+      : `${message.replace('conflict with', 'conflicts with')}:\n${fields.map((field) => `- ${field}`).join('\n')}`,
+  );
+  const text = `Apply failed with ${causes.length} conflict${causes.length > 1 ? 's' : ''}: ${list.join('\n')}`;
+  return new StatusError(409, 'Conflict', text, { causes });
 }
 
 /**
- * Records who changed what by a write that is no apply. Objects that nobody applied to keep no such record: the only
- * use of it here is to find conflicts of later applies.
+ * Records who changed what by a write that is no apply; a writer who sets managedFields has them as they were sent.
+ * `track` false leaves objects that have no record without one.
  */
 export function recordUpdate(
+  resource: Resource,
   old: JsonObject | undefined,
   next: JsonObject,
-  manager: string,
-  subresource: string,
-  now: string,
+  writer: Writer,
+  track: boolean,
 ): JsonObject {
-  const entries = old === undefined ? [] : entriesOf(old);
-  if (!entries.some((entry) => entry.operation === 'Apply')) return next;
-  const before = leaves(old ?? {});
-  const after = leaves(next);
-  const changed = [...after].filter(([joined, leaf]) => !sameJson(before.get(joined)?.value, leaf.value));
-  const gone = [...before.keys()].filter((joined) => !after.has(joined));
-  const touched = new Set([...changed.map(([joined]) => joined), ...gone]);
-  if (touched.size === 0) return withEntries(next, entries);
-  for (const entry of entries) for (const joined of touched) entry.paths.delete(joined);
+  const sent = listAt(next, 'metadata', 'managedFields');
+  const cleared = sent.length > 0 && sent.every((entry) => isObject(entry) && Object.keys(entry).length === 0);
+  const entries = cleared ? [] : entriesOf(sent.length > 0 ? next : old);
+  if (!track && entries.length === 0) return cleared ? withEntries(next, []) : next;
+  const shape = shapeOf(resource);
+  const before = old === undefined ? new Map<string, Json>() : leavesOf(old, shape);
+  const after = leavesOf(next, shape);
+  const changed = [...after].filter(([path, value]) => !before.has(path) || !sameJson(before.get(path), value));
+  const gone = [...before.keys()].filter((path) => !after.has(path));
+  if (changed.length + gone.length === 0 || cleared) return withEntries(next, entries);
+  for (const entry of entries) {
+    for (const path of gone) entry.paths.delete(path);
+    for (const [path] of changed) entry.paths.delete(path);
+  }
   let own = entries.find(
-    (entry) => entry.manager === manager && entry.operation === 'Update' && entry.subresource === subresource,
+    (entry) =>
+      entry.manager === writer.manager && entry.operation === 'Update' && entry.subresource === writer.subresource,
   );
   if (own === undefined) {
-    own = { manager, operation: 'Update', subresource, time: now, paths: new Set() };
+    own = { ...writer, operation: 'Update', paths: new Set() };
     entries.push(own);
   }
-  own.time = now;
-  for (const [joined] of changed) own.paths.add(joined);
+  own.time = writer.time;
+  for (const [path] of changed) own.paths.add(path);
   return withEntries(next, entries);
+}
+
+/** Whether two objects have the same managers, whenever they wrote. */
+export function sameManagers(a: JsonObject, b: JsonObject): boolean {
+  const text = (object: JsonObject): string =>
+    JSON.stringify(
+      listAt(object, 'metadata', 'managedFields').map((entry) => [
+        valueAt(entry, 'manager') ?? null,
+        valueAt(entry, 'operation') ?? null,
+        valueAt(entry, 'fieldsV1') ?? null,
+      ]),
+    );
+  return text(a) === text(b);
 }

@@ -67,7 +67,7 @@ const BINARY_OPENAPI = 'application/com.github.proto-openapi.spec.v2.v1.0+protob
 
 /**
  * OpenAPI without schemas: kubectl then validates nothing on its side and patches by its own knowledge of the types.
- * What it does look up is whether a kind's PATCH knows `dryRun`.
+ * What it does look up is whether a kind's PATCH knows `dryRun` and `fieldValidation`.
  */
 export function openapi(
   path: string,
@@ -83,7 +83,7 @@ export function openapi(
       itemPath(resource),
       {
         patch: {
-          parameters: [{ in: 'query', name: 'dryRun', type: 'string' }],
+          parameters: QUERY.map((name) => ({ in: 'query', name, type: 'string' })),
           [KIND_EXTENSION]: kindOf(resource),
           responses: {},
         },
@@ -93,6 +93,9 @@ export function openapi(
   const document = { swagger: '2.0', info: { title, version }, paths, definitions: {} };
   return { type: 'application/json', body: JSON.stringify(document) };
 }
+
+/** What kubectl looks up before it asks for a dry run, or for unknown fields to be refused. */
+const QUERY = ['dryRun', 'fieldValidation'];
 
 const KIND_EXTENSION = 'x-kubernetes-group-version-kind';
 
@@ -111,12 +114,13 @@ function kindOf({ group, version, kind }: Resource): JsonObject {
  * parameters 8, vendor_extension 13; Any yaml 2; the steps down to a query parameter 1, 2, 3; its in 2 and name 4.
  */
 function binaryDocument(title: string, version: string): Uint8Array {
-  const query = Buffer.concat([field(2, 'query'), field(4, 'dryRun')]);
-  const parameter = field(8, field(1, field(2, field(3, query))));
+  const parameters = QUERY.map((name) =>
+    field(8, field(1, field(2, field(3, Buffer.concat([field(2, 'query'), field(4, name)]))))),
+  );
   const paths = RESOURCES.map((resource) => {
     const kind = Object.entries(kindOf(resource)).map(([key, value]) => `${key}: "${String(value)}"\n`);
     const extension = field(13, Buffer.concat([field(1, KIND_EXTENSION), field(2, field(2, kind.join('')))]));
-    const item = field(8, Buffer.concat([parameter, extension]));
+    const item = field(8, Buffer.concat([...parameters, extension]));
     return field(2, Buffer.concat([field(1, itemPath(resource)), field(2, item)]));
   });
   const info = Buffer.concat([field(1, title), field(2, version)]);

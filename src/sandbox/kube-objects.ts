@@ -1,14 +1,24 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { copyOf, isObject, type Json, type JsonObject, listAt, objectAt, objectsAt, sameJson, textAt } from './json.ts';
-import { applyPatch, recordUpdate } from './kube-apply.ts';
+import { applyPatch, recordUpdate, sameManagers } from './kube-apply.ts';
 import { setDefaults, setInitial, validate } from './kube-defaults.ts';
 import { budgetAgainst } from './kube-eviction.ts';
+import { type FieldValidation, readFields, type Way } from './kube-fields.ts';
 import { apiVersionOf, RESOURCES, type Resource, resourceKey } from './kube-registry.ts';
 import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound, StatusError } from './kube-status.ts';
 import type { ObjectStore } from './kube-store.ts';
 
 /** How a write is made. */
-export type WriteOptions = { dryRun: boolean; manager: string };
+export type WriteOptions = {
+  dryRun: boolean;
+  manager: string;
+  /** Whether managedFields are kept for an object that has none yet. */
+  track?: boolean;
+  /** What becomes of members that the kind does not have; Ignore when absent. */
+  validation?: FieldValidation;
+  /** Hears of members that were left out. */
+  warn?: (warning: string) => void;
+};
 
 /** What a deletion asks for; `grace` in seconds. */
 export type DeleteOptions = {
@@ -48,7 +58,17 @@ export class Objects {
 
   /** Makes an object from a request's body. */
   create(resource: Resource, namespace: string, body: JsonObject, options: WriteOptions): JsonObject {
-    const object = this.#accept(resource, namespace, body);
+    const object = this.#accept(resource, namespace, body, 'body', options);
+    return this.#create(resource, namespace, object, options, '');
+  }
+
+  #create(
+    resource: Resource,
+    namespace: string,
+    object: JsonObject,
+    options: WriteOptions,
+    applier: string,
+  ): JsonObject {
     const metadata = objectAt(object, 'metadata');
     const prefix = textAt(metadata, 'generateName');
     if (metadata.name === undefined || metadata.name === '') {
@@ -76,10 +96,23 @@ export class Objects {
     setInitial(resource, object, (kind) => this.#allocate(kind));
     const causes = validate(resource, object, undefined);
     if (causes.length > 0) throw invalid(resource, name, causes);
-    return options.dryRun ? object : this.#store.put(resourceKey(resource), object);
+    const recorded = applier === '' ? this.#recorded(resource, undefined, object, '', options) : object;
+    return options.dryRun ? recorded : this.#store.put(resourceKey(resource), recorded);
   }
 
-  #accept(resource: Resource, namespace: string, body: JsonObject): JsonObject {
+  /** The object with what this write is recorded as; what defaults added is its writer's as well. */
+  #recorded(
+    resource: Resource,
+    old: JsonObject | undefined,
+    next: JsonObject,
+    subresource: string,
+    options: WriteOptions,
+  ): JsonObject {
+    const writer = { manager: options.manager, subresource, time: timestamp() };
+    return recordUpdate(resource, old, next, writer, options.track === true);
+  }
+
+  #accept(resource: Resource, namespace: string, body: JsonObject, way: Way, options: WriteOptions): JsonObject {
     const object = copyOf(body);
     const apiVersion = apiVersionOf(resource);
     object.kind ??= resource.kind;
@@ -104,7 +137,7 @@ export class Objects {
     } else {
       delete object.metadata.namespace;
     }
-    return object;
+    return readFields(resource, object, way, options.validation ?? 'Ignore', options.warn ?? (() => undefined));
   }
 
   #checkNamespace(resource: Resource, namespace: string, name: string): void {
@@ -153,7 +186,7 @@ export class Objects {
     options: WriteOptions,
   ): JsonObject {
     const old = this.get(resource, namespace, name);
-    const incoming = this.#accept(resource, namespace, body);
+    const incoming = this.#accept(resource, namespace, body, 'body', options);
     const given = textAt(incoming, 'metadata', 'name') ?? name;
     if (given !== name)
       throw badRequest(`the name of the object (${given}) does not match the name on the URL (${name})`);
@@ -171,7 +204,8 @@ export class Objects {
     edit: (old: JsonObject) => JsonObject,
   ): JsonObject {
     const old = this.get(resource, namespace, name);
-    return this.#write(resource, old, this.#accept(resource, namespace, edit(copyOf(old))), subresource, options);
+    const edited = this.#accept(resource, namespace, edit(copyOf(old)), 'patch', options);
+    return this.#write(resource, old, edited, subresource, options);
   }
 
   /** Server-side apply: makes the object or merges into it. */
@@ -185,14 +219,20 @@ export class Objects {
     options: WriteOptions,
   ): { object: JsonObject; created: boolean } {
     const old = this.#store.get(resourceKey(resource), namespace, name);
-    const applied = this.#accept(resource, namespace, body);
+    const applied = this.#accept(resource, namespace, body, 'apply', options);
     objectAt(applied, 'metadata').name ??= name;
+    if (objectAt(applied, 'metadata').name !== name) {
+      throw badRequest(
+        `the name of the object (${String(objectAt(applied, 'metadata').name)}) does not match the name on the URL (${name})`,
+      );
+    }
     if (objectAt(applied, 'metadata').managedFields !== undefined)
       throw badRequest('metadata.managedFields must be nil');
-    const merged = applyPatch(old, applied, options.manager, force, timestamp());
+    const writer = { manager: options.manager, subresource, time: timestamp() };
+    const merged = applyPatch(resource, old, applied, writer, force);
     if (old === undefined) {
       if (subresource !== '') throw notFound(resource, name);
-      return { object: this.create(resource, namespace, merged, options), created: true };
+      return { object: this.#create(resource, namespace, merged, options, options.manager), created: true };
     }
     return { object: this.#write(resource, old, merged, subresource, options, true), created: false };
   }
@@ -244,14 +284,13 @@ export class Objects {
       if (before[fixed] === undefined) delete metadata[fixed];
       else metadata[fixed] = before[fixed];
     }
-    if (!applied && metadata.managedFields === undefined && before.managedFields !== undefined) {
+    if (subresource !== '' && !applied && before.managedFields !== undefined)
       metadata.managedFields = before.managedFields;
-    }
     if (resource.generation && !sameJson(next.spec, old.spec)) metadata.generation = Number(before.generation ?? 1) + 1;
     const causes = subresource === 'status' ? [] : validate(resource, next, old);
     if (causes.length > 0) throw invalid(resource, name, causes);
-    const recorded = applied ? next : recordUpdate(old, next, options.manager, subresource, timestamp());
-    if (sameJson(withoutTimes(recorded), withoutTimes(old))) return old;
+    const recorded = applied ? next : this.#recorded(resource, old, next, subresource, options);
+    if (sameJson(withoutManagers(recorded), withoutManagers(old)) && sameManagers(recorded, old)) return old;
     if (options.dryRun) return recorded;
     if (before.deletionTimestamp !== undefined && finished(resource, recorded)) {
       return this.#store.remove(resourceKey(resource), recorded);
@@ -376,10 +415,9 @@ function graceOf(resource: Resource, object: JsonObject, asked: number | undefin
   return asked ?? Number(objectAt(object, 'spec').terminationGracePeriodSeconds ?? 30);
 }
 
-function withoutTimes(object: JsonObject): JsonObject {
-  const metadata = objectAt(object, 'metadata');
-  const entries = objectsAt(metadata, 'managedFields').map(({ time: _, ...entry }) => entry);
-  return { ...object, metadata: { ...metadata, managedFields: entries } };
+function withoutManagers(object: JsonObject): JsonObject {
+  const { managedFields: _, ...metadata } = objectAt(object, 'metadata');
+  return { ...object, metadata };
 }
 
 /** A secret text of 32 random bytes. */

@@ -1,38 +1,8 @@
 import { copyOf, isObject, type Json, type JsonObject, sameJson } from './json.ts';
 import { badRequest, StatusError } from './kube-status.ts';
+import { memberOfShape, type Shape } from './kube-types.ts';
 
-/**
- * The member that identifies an item of a list, by the list's name: the `patchMergeKey` of the Kubernetes types.
- * `ports` is told apart by what its items carry.
- */
-const MERGE_KEYS: Record<string, string> = {
-  containers: 'name',
-  initContainers: 'name',
-  ephemeralContainers: 'name',
-  volumes: 'name',
-  env: 'name',
-  imagePullSecrets: 'name',
-  secrets: 'name',
-  volumeMounts: 'mountPath',
-  volumeDevices: 'devicePath',
-  hostAliases: 'ip',
-  conditions: 'type',
-  addresses: 'type',
-  taints: 'key',
-  ownerReferences: 'uid',
-  topologySpreadConstraints: 'topologyKey',
-};
-
-/** Lists of plain values that a strategic merge patch adds to. */
-const MERGED_SETS = new Set(['finalizers']);
-
-/** The member that identifies the items of a list, or undefined when the list is replaced as a whole. */
-export function mergeKeyOf(list: string, items: readonly Json[]): string | undefined {
-  const objects = items.filter(isObject);
-  if (list === 'ports') return objects.some((item) => item.containerPort !== undefined) ? 'containerPort' : 'port';
-  const key = MERGE_KEYS[list];
-  return key !== undefined && objects.every((item) => item[key] !== undefined) ? key : undefined;
-}
+const ANY: Shape = { kind: 'any' };
 
 /** RFC 7386: null removes a member, objects are merged, everything else is replaced. */
 export function mergePatch(target: Json | undefined, patch: Json): Json {
@@ -126,11 +96,11 @@ function applyOperation(document: Json, operation: JsonObject): Json {
 }
 
 /** A Kubernetes strategic merge patch with its directives ($patch, $setElementOrder, $deleteFromPrimitiveList, $retainKeys). */
-export function strategicPatch(target: JsonObject, patch: JsonObject): JsonObject {
-  return mergeObjects(target, patch);
+export function strategicPatch(target: JsonObject, patch: JsonObject, shape: Shape): JsonObject {
+  return mergeObjects(target, patch, shape);
 }
 
-function mergeObjects(target: JsonObject, patch: JsonObject): JsonObject {
+function mergeObjects(target: JsonObject, patch: JsonObject, shape: Shape): JsonObject {
   if (patch.$patch === 'delete') return {};
   if (patch.$patch === 'replace') return withoutDirectives(patch);
   const result: JsonObject = { ...target };
@@ -150,17 +120,18 @@ function mergeObjects(target: JsonObject, patch: JsonObject): JsonObject {
     if (key.startsWith('$')) continue;
     const old = result[key];
     if (value === null || value === undefined) delete result[key];
-    else if (Array.isArray(value)) result[key] = mergeLists(key, Array.isArray(old) ? old : [], value);
+    else if (Array.isArray(value))
+      result[key] = mergeLists(memberOfShape(shape, key) ?? ANY, Array.isArray(old) ? old : [], value);
     else if (isObject(value)) {
       if (value.$patch === 'delete') delete result[key];
-      else result[key] = mergeObjects(isObject(old) ? old : {}, value);
+      else result[key] = mergeObjects(isObject(old) ? old : {}, value, memberOfShape(shape, key) ?? ANY);
     } else result[key] = value;
   }
   for (const [key, order] of Object.entries(patch)) {
     if (key.startsWith('$setElementOrder/') && Array.isArray(order)) {
       const list = key.slice('$setElementOrder/'.length);
       const items = result[list];
-      if (Array.isArray(items)) result[list] = inOrder(list, items, order);
+      if (Array.isArray(items)) result[list] = inOrder(memberOfShape(shape, list) ?? ANY, items, order);
     }
   }
   return result;
@@ -170,36 +141,41 @@ function withoutDirectives(value: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(value).filter(([key]) => !key.startsWith('$')));
 }
 
-function mergeLists(name: string, old: Json[], patch: Json[]): Json[] {
+function patchKeyOf(shape: Shape): string {
+  return shape.kind === 'list' ? shape.patchKey : '';
+}
+
+function mergeLists(shape: Shape, old: Json[], patch: Json[]): Json[] {
   const items = patch.filter(
     (item) => !(isObject(item) && item.$patch === 'replace' && Object.keys(item).length === 1),
   );
   if (items.length !== patch.length) return items;
-  if (MERGED_SETS.has(name)) return [...new Set([...old, ...items])];
-  const key = mergeKeyOf(name, [...old, ...items]);
-  if (key === undefined) return items.map((item) => (isObject(item) ? withoutDirectives(item) : item));
+  if (shape.kind === 'list' && shape.patchSet) return [...new Set([...old, ...items])];
+  const key = patchKeyOf(shape);
+  if (shape.kind !== 'list' || key === '')
+    return items.map((item) => (isObject(item) ? withoutDirectives(item) : item));
   const result = [...old];
   for (const item of items) {
     if (!isObject(item)) continue;
     const at = result.findIndex((other) => isObject(other) && sameJson(other[key], item[key]));
+    if (item[key] === undefined)
+      throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
     if (item.$patch === 'delete') {
       if (at >= 0) result.splice(at, 1);
       continue;
     }
     const found = result[at];
-    if (at >= 0 && isObject(found)) result[at] = mergeObjects(found, item);
-    else result.push(mergeObjects({}, item));
+    if (at >= 0 && isObject(found)) result[at] = mergeObjects(found, item, shape.item);
+    else result.push(mergeObjects({}, item, shape.item));
   }
   return result;
 }
 
-function inOrder(name: string, items: Json[], order: Json[]): Json[] {
-  const key = mergeKeyOf(name, items);
+function inOrder(shape: Shape, items: Json[], order: Json[]): Json[] {
+  const key = patchKeyOf(shape);
   const rank = (item: Json): number => {
     const at = order.findIndex((wanted) =>
-      key !== undefined && isObject(item) && isObject(wanted)
-        ? sameJson(wanted[key], item[key])
-        : sameJson(wanted, item),
+      key !== '' && isObject(item) && isObject(wanted) ? sameJson(wanted[key], item[key]) : sameJson(wanted, item),
     );
     return at < 0 ? order.length : at;
   };

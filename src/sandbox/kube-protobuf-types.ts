@@ -64,7 +64,7 @@ EndpointAddress ip=1s hostname=3s nodeName=4?s targetRef=2?ObjectReference
 EndpointConditions ready=1?b serving=2?b terminating=3?b
 EndpointHints forZones=1*ForZone forNodes=2*ForNode
 EndpointPort name=1s port=2i protocol=3s appProtocol=4?s
-EndpointSlice metadata=1ObjectMeta addressType=4s endpoints=2*Endpoint ports=3*EndpointPort
+EndpointSlice metadata=1ObjectMeta addressType=4s endpoints=2*Endpoint ports=3*DiscoveryEndpointPort
 EndpointSubset addresses=1*EndpointAddress notReadyAddresses=2*EndpointAddress ports=3*EndpointPort
 Endpoints metadata=1ObjectMeta subsets=2*EndpointSubset
 EnvFromSource prefix=1s configMapRef=2?ConfigMapEnvSource secretRef=3?SecretEnvSource
@@ -190,7 +190,7 @@ PodVolumeHealth name=1s healthConditions=2*VolumeHealthCondition lastTransitionT
 PolicyRule verbs=1*s apiGroups=2*s resources=3*s resourceNames=4*s nonResourceURLs=5*s
 PortStatus port=1i protocol=2s error=3?s
 PortworxVolumeSource volumeID=1s fsType=2s readOnly=3b
-Preconditions uid=1?s
+Preconditions uid=1?s resourceVersion=2?s
 PreferredSchedulingTerm weight=1i preference=2NodeSelectorTerm
 Probe ^=1ProbeHandler initialDelaySeconds=2i timeoutSeconds=3i periodSeconds=4i successThreshold=5i failureThreshold=6i terminationGracePeriodSeconds=7?i
 ProbeHandler exec=1?ExecAction httpGet=2?HTTPGetAction tcpSocket=3?TCPSocketAction grpc=4?GRPCAction
@@ -254,7 +254,7 @@ Sysctl name=1s value=2s
 TCPSocketAction port=1O host=2s
 Taint key=1s value=2s effect=3s timeAdded=4?T
 TokenRequest metadata=1ObjectMeta spec=2TokenRequestSpec status=3TokenRequestStatus
-TokenRequestSpec audiences=1*s expirationSeconds=4?i boundObjectRef=3?BoundObjectReference attestations=5m*s
+TokenRequestSpec audiences=1*s expirationSeconds=4?i boundObjectRef=3?BoundObjectReference attestations=5*ms
 TokenRequestStatus token=1s expirationTimestamp=2T
 TokenReview metadata=1ObjectMeta spec=2TokenReviewSpec status=3TokenReviewStatus
 TokenReviewSpec token=1s audiences=2*s

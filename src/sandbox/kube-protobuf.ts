@@ -1,6 +1,6 @@
 import { isObject, type Json, type JsonObject, parseObject } from './json.ts';
-import { TYPES } from './kube-protobuf-types.ts';
 import { badRequest } from './kube-status.ts';
+import { type Member, memberTable, typeName } from './kube-types.ts';
 
 /**
  * Reads Kubernetes' protobuf bodies: clients built on client-go 1.32 and newer, kubectl among them, send these and
@@ -8,31 +8,16 @@ import { badRequest } from './kube-status.ts';
  * k8s.io/apimachinery/pkg/runtime/serializer/protobuf.
  */
 
-type Member = { name: string; list: boolean; map: boolean; pointer: boolean; type: string };
 type Members = Map<number, Member>;
 
 let types: Map<string, Members> | undefined;
 
-/** The table, read when the first body of this kind comes. */
+/** The types' members by their numbers, read when the first body of this kind comes. */
 function table(): Map<string, Members> {
   types ??= new Map(
-    TYPES.trim()
-      .split('\n')
-      .map((line) => {
-        const [name = '', ...members] = line.split(' ');
-        return [name, new Map(members.map(memberOf))];
-      }),
+    [...memberTable()].map(([name, members]) => [name, new Map(members.map((member) => [member.number, member]))]),
   );
   return types;
-}
-
-function memberOf(text: string): [number, Member] {
-  const match = /^(\S+)=(\d+)(\?)?(\*)?(m)?(\w+)$/.exec(text);
-  const [, name = '', number = '0', pointer, list, map, type = 's'] = match ?? [];
-  return [
-    Number(number),
-    { name, list: list !== undefined, map: map !== undefined, pointer: pointer !== undefined, type },
-  ];
 }
 
 type Field = { number: number; varint: bigint; bytes: Buffer };
@@ -121,6 +106,7 @@ function decoded(type: string, field: Field): Json {
       return textOf(bytes, 1);
     case 'O':
       return (fieldOf(bytes, 1)?.varint ?? 0n) === 0n ? numberOf(fieldOf(bytes, 2)?.varint ?? 0n) : textOf(bytes, 3);
+    case 'A':
     case 'F':
     case 'R': {
       const text = textOf(bytes, 1);
@@ -175,5 +161,9 @@ export function readProtobuf(body: Buffer): JsonObject {
   const meta = fieldOf(envelope, 1)?.bytes ?? Buffer.alloc(0);
   const apiVersion = textOf(meta, 1);
   const kind = textOf(meta, 2);
-  return { apiVersion, kind, ...message(kind, fieldOf(envelope, 2)?.bytes ?? Buffer.alloc(0)) };
+  return {
+    apiVersion,
+    kind,
+    ...message(typeName(apiVersion.split('/')[0] ?? '', kind), fieldOf(envelope, 2)?.bytes ?? Buffer.alloc(0)),
+  };
 }

@@ -1,3 +1,5 @@
+import type { JsonObject } from './json.ts';
+
 /** One kind of object that the Kubernetes API serves. */
 export type Resource = {
   group: string;
@@ -18,6 +20,8 @@ export type Resource = {
   subresources: readonly { name: string; kind: string; group?: string; version?: string }[];
   /** Reviews are answered and not kept; they can only be created. */
   review: boolean;
+  /** The OpenAPI v3 schema of a custom resource; the kinds that every API server has come without. */
+  schema?: JsonObject;
 };
 
 type Row = Partial<Omit<Resource, 'kind' | 'plural'>> & { kind: string; plural: string };

@@ -1,18 +1,20 @@
 import { BodyTooLarge, type Exchange } from './exchange.ts';
 import { isObject, type Json, type JsonObject, listAt, numberAt, objectAt, textAt } from './json.ts';
+import type { FieldValidation } from './kube-fields.ts';
 import type { DeleteOptions, WriteOptions } from './kube-objects.ts';
 import { jsonPatch, mergePatch, strategicPatch } from './kube-patch.ts';
 import type { Resource } from './kube-registry.ts';
 import { badRequest, StatusError } from './kube-status.ts';
+import type { Shape } from './kube-types.ts';
 
 /** The function that a patch of a content type is; 415 for a type that is no patch. */
-export function patchOf(type: string, patch: Json): (old: JsonObject) => JsonObject {
+export function patchOf(type: string, patch: Json, shape: Shape): (old: JsonObject) => JsonObject {
   if (type === 'application/json-patch+json') {
     if (!Array.isArray(patch)) throw badRequest('a JSON patch is a list of operations');
     return (old) => jsonPatch(old, patch);
   }
   if (!isObject(patch)) throw badRequest('a merge patch is an object');
-  if (type === 'application/strategic-merge-patch+json') return (old) => strategicPatch(old, patch);
+  if (type === 'application/strategic-merge-patch+json') return (old) => strategicPatch(old, patch, shape);
   if (type === 'application/merge-patch+json') {
     return (old) => {
       const merged = mergePatch(old, patch);
@@ -65,12 +67,20 @@ export function deleted(resource: Resource, object: JsonObject): JsonObject {
   };
 }
 
-/** How a write is to be made, from the query and the client's name. */
-export function writeOptions(exchange: Exchange): WriteOptions {
+/** How a write is to be made, from the query and the client's name; the controller's own writes are not recorded. */
+export function writeOptions(exchange: Exchange, own: boolean): WriteOptions {
   const agent = exchange.headers['user-agent'] ?? 'unknown';
+  const validation = exchange.query.get('fieldValidation') ?? '';
+  if (!['', 'Strict', 'Warn', 'Ignore'].includes(validation)) {
+    const list = 'supported values: "Ignore", "Strict", "Warn"';
+    throw badRequest(`fieldValidation: Unsupported value: "${validation}": ${list}`);
+  }
   return {
     dryRun: isDryRun(exchange.query.getAll('dryRun')),
     manager: exchange.query.get('fieldManager') ?? agent.split('/')[0] ?? 'unknown',
+    track: !own,
+    validation: validation === '' ? 'Warn' : (validation as FieldValidation),
+    warn: (warning) => exchange.warn(warning),
   };
 }
 

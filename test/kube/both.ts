@@ -1,0 +1,147 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Agent } from 'undici';
+import { readKubeconfig } from '../../src/kube/kubeconfig.ts';
+import { runningCluster, startChild, temporaryDirectory, until } from '../sandbox/sandbox.ts';
+import { whyNoRealServer } from './real-server.ts';
+
+/** The value at a path such as `spec.template.0.name` in what a server answered; undefined where there is none. */
+export function at(value: unknown, path: string): unknown {
+  let current = value;
+  for (const part of path.split('.')) {
+    if (typeof current !== 'object' || current === null) return undefined;
+    current = (current as Record<string, unknown>)[part];
+  }
+  return current;
+}
+
+/** The items of a list that a server answered. */
+export function itemsOf(answer: Answer): unknown[] {
+  const items = at(answer.body, 'items');
+  return Array.isArray(items) ? items : [];
+}
+
+/** An answer of an API server. */
+export interface Answer {
+  status: number;
+  body: unknown;
+  text: string;
+  warnings: string[];
+}
+
+/** A request's parts beside method and path. */
+export interface Asking {
+  body?: unknown;
+  type?: string;
+  token?: string;
+  accept?: string;
+}
+
+/** A cluster for a suite that must hold on every API server, as its admin and as others. */
+export interface BothCluster {
+  kubeconfig: string;
+  call(method: string, path: string, asking?: Asking): Promise<Answer>;
+  /** A fresh namespace's name; the namespace is there, and so is its service account. */
+  namespace(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** One of the servers that a suite runs against. */
+export interface Server {
+  name: string;
+  /** Why the suite cannot run against it, or null. */
+  skipped: string | null;
+  open(): Promise<BothCluster>;
+}
+
+function clusterOf(kubeconfig: string, close: () => Promise<void>): BothCluster {
+  const to = readKubeconfig(kubeconfig);
+  const server = new URL(to.server);
+  const tls = {
+    ...(to.ca === undefined ? {} : { ca: to.ca }),
+    ...(to.cert === undefined ? {} : { cert: to.cert }),
+    ...(to.key === undefined ? {} : { key: to.key }),
+  };
+  const agent = new Agent({ connections: 8, allowH2: false, connect: tls });
+  const call: BothCluster['call'] = async (method, path, { body, type, token, accept } = {}) => {
+    const bearer = token ?? to.token;
+    const answer = await agent.request({
+      origin: server.origin,
+      path: `${server.pathname.replace(/\/$/, '')}${path}`,
+      method: method as 'GET',
+      headers: {
+        accept: accept ?? 'application/json',
+        'user-agent': 'suite/1',
+        ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+        ...(body === undefined ? {} : { 'content-type': type ?? 'application/json' }),
+      },
+      body: body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body),
+    });
+    const text = await answer.body.text();
+    const json = /json/.test(String(answer.headers['content-type'])) && !path.includes('watch=');
+    const warning = answer.headers.warning ?? [];
+    return {
+      status: answer.statusCode,
+      body: json ? (JSON.parse(text) as unknown) : {},
+      text,
+      warnings: Array.isArray(warning) ? warning : [warning],
+    };
+  };
+  return {
+    kubeconfig,
+    call,
+    async namespace() {
+      const name = `suite-${randomBytes(4).toString('hex')}`;
+      const made = await call('POST', '/api/v1/namespaces', { body: { metadata: { name } } });
+      if (made.status !== 201) throw new Error(`namespace: ${made.text}`);
+      await until(`the service account of ${name}`, async () => {
+        const account = await call('GET', `/api/v1/namespaces/${name}/serviceaccounts/default`);
+        return account.status === 200 ? true : undefined;
+      });
+      return name;
+    },
+    async close() {
+      await agent.destroy();
+      await close();
+    },
+  };
+}
+
+/** A cluster of the sandbox; with `assets` its API server is the real one of that folder. */
+async function openSandbox(assets: string | undefined): Promise<BothCluster> {
+  const home = temporaryDirectory();
+  const more: Record<string, string> = assets === undefined ? {} : { KUBEBUILDER_ASSETS: assets };
+  const child = await startChild(join(home.path, 'data'), more);
+  const stop = async (): Promise<void> => {
+    await child.stop();
+    home.remove();
+  };
+  try {
+    const kubeconfig = await runningCluster(child.call, 'both', { nodes: 3, version: '1.34.2' });
+    return clusterOf(kubeconfig, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const given = process.env.KQUEEN_TEST_KUBECONFIG;
+
+/** The servers that a behaviour must be the same on: the sandbox's own, and a real one where there is one. */
+export const SERVERS: readonly Server[] = [
+  { name: 'the sandbox', skipped: null, open: () => openSandbox(undefined) },
+  given
+    ? {
+        name: 'the cluster of KQUEEN_TEST_KUBECONFIG',
+        skipped: null,
+        open: async () => clusterOf(readFileSync(given, 'utf8'), async () => undefined),
+      }
+    : {
+        name: 'a real kube-apiserver',
+        skipped: whyNoRealServer(),
+        open: () => openSandbox(process.env.KUBEBUILDER_ASSETS),
+      },
+];
+
+for (const { name, skipped } of SERVERS) if (skipped !== null) console.log(`skipped: ${name}: ${skipped}`);
