@@ -34,11 +34,15 @@ function renewNext(byCredential: boolean): string {
     : 'Ask an admin to check user, password and domain with `provisioner edit`.';
 }
 
-const noRole: Explanation = {
-  message:
-    'Heat asks for a role in the project, usually heat_stack_owner (or member), which the account does not have.',
-  next: 'Ask an admin of the cloud to grant the account the role heat_stack_owner in the project.',
-};
+/** Heat's policies name what is refused (`stacks:create`), not the role that would allow it, which every cloud may set otherwise. */
+function noRole(said: string): Explanation {
+  const rule = /not authorized to use ([\w:]+)/.exec(said)?.[1];
+  const what = rule ? `for ${rule} its policy` : 'its policy';
+  return {
+    message: `${what} asks for a role in the project, usually heat_stack_owner (or member), which the account does not have.`,
+    next: 'Ask an admin of the cloud to grant the account the role heat_stack_owner in the project.',
+  };
+}
 
 const noTrust: Explanation = {
   message:
@@ -55,8 +59,10 @@ export function explainHeat(options: { byCredential: boolean; field(message: str
     const read = ErrorAnswer.safeParse(body);
     const type = read.data?.error.type ?? '';
     const message = read.data?.error.message ?? read.data?.explanation ?? '';
-    if (status === 403 && /trust/i.test(message) && options.byCredential) return noTrust;
-    if (status === 403) return noRole;
+    // Keystone's refusal of the trust comes through Heat without a word; a policy of Heat has some.
+    const silent = !read.data?.error.message;
+    if (status === 403 && options.byCredential && (silent || /trust/i.test(message))) return noTrust;
+    if (status === 403) return noRole(message);
     if (status < 400 || status >= 500) return message ? { message } : {};
     if (/quota|OverLimit|maximum stacks per/i.test(message)) {
       return { kind: 'quota', message, next: quotaNext, retryable: false };

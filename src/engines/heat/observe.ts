@@ -102,11 +102,11 @@ export function openObserver(
     let state = stateOf(stack.stack_status);
     if (empty) state = status === 'IN_PROGRESS' ? 'creating' : 'error';
     const seen: Observation = { state, mine: isMine(stack, target), ...(await describe(stack, call)) };
-    if (!seen.mine) return seen;
-
     const handle = readHandle(target.operation);
+    // Also of one that was let go: its release is what is waited for.
     const outcome = handle ? outcomeOf(handle, stack, empty) : undefined;
     if (outcome) seen.outcome = outcome;
+    if (!seen.mine) return seen;
     const now = handleOf(stack, empty);
     if (now) seen.operation = writeHandle(now);
 

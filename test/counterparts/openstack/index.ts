@@ -139,7 +139,7 @@ export async function startOpenstack(options: OpenstackOptions = {}): Promise<Op
     const who = keystone.who(token);
     if (!who)
       return { ...unauthorised('The request you have made requires authentication.'), headers: wwwAuthenticate() };
-    if (trouble.forbid) return heatError(403, 'HTTPForbidden');
+    if (trouble.forbid) return heatError(403, 'Forbidden', 'You are not authorized to use stacks:any.');
     const path = url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
     if (path[0] !== 'v1') return listed(url.pathname);
     if (path[1] !== who.project?.id) return heatError(403, 'InvalidTenant');

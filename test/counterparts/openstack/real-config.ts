@@ -74,7 +74,6 @@ export function heatConf(settings: RealSettings): string {
       heat_metadata_server_url: metadata,
       heat_waitcondition_server_url: `${metadata}/v1/waitcondition`,
       deferred_auth_method: 'trusts',
-      max_stacks_per_tenant: 40,
     },
     database: { connection: `sqlite:///${folder}/heat.db`, sqlite_synchronous: false },
     paste_deploy: { api_paste_config: `${folder}/api-paste.ini` },
@@ -90,6 +89,8 @@ export function heatConf(settings: RealSettings): string {
       project_domain_name: 'Default',
       interface: 'public',
       service_token_roles_required: false,
+      // Without its memory, Heat sees at once that a token was revoked.
+      token_cache_time: -1,
     },
     trustee: account,
     clients_keystone: { auth_uri: identity },
