@@ -41,8 +41,8 @@ export interface DispatchParts {
   org: string;
   version: string;
   publicUrl?: string;
-  /** Live choices of a provisioner, cached; null when it does not answer in time. */
-  options(provisioner: Provisioner, given: Record<string, string>): Promise<Options | null>;
+  /** Live choices of a provisioner, cached; null when it does not answer in time (`waitMs`, else about a second). */
+  options(provisioner: Provisioner, given: Record<string, string>, waitMs?: number): Promise<Options | null>;
   /** The text of an engine's guide; null when there is none. */
   guide(engine: Engine): Promise<string | null>;
   /** Says something later in the place of an event (or in the direct conversation, for the caller's eyes). */
@@ -62,10 +62,12 @@ export function createDispatch(parts: DispatchParts): Handle {
     const correlation = parts.newId(8);
     const work = answerTo(parts, inbound, correlation);
     const timer = new AbortController();
-    const slow = parts.clock.sleep(patience, timer.signal).then(
-      () => null,
-      () => null,
-    );
+    const slow = parts.clock
+      .sleep(inbound.waitMs === undefined ? patience : inbound.waitMs + patience, timer.signal)
+      .then(
+        () => null,
+        () => null,
+      );
     const first = await Promise.race([work, slow]);
     timer.abort();
     if (first) return [first];
@@ -133,9 +135,11 @@ async function answerTo(parts: DispatchParts, inbound: Inbound, correlation: str
       return unconfirmedAnswer;
     }
     const card = faultCard(fault, correlation);
+    // What is filled in stays, so that it can be sent again; only what no other value would mend closes the form.
+    const mendable = fault.field !== undefined || (fault.kind !== 'not-allowed' && fault.kind !== 'internal');
     const problems =
-      inbound.source === 'form' && fault.field
-        ? [{ field: fault.field, message: `${fault.message}${fault.next ? ` ${fault.next}` : ''}` }]
+      inbound.source === 'form' && mendable
+        ? [{ field: fault.field ?? '', message: `${fault.message}${fault.next ? ` ${fault.next}` : ''}` }]
         : undefined;
     return { audience: 'caller', card, ...(problems ? { problems } : {}) };
   }
@@ -355,7 +359,7 @@ function contextOf(parts: DispatchParts, inbound: Inbound, caller: Caller, line:
     call: (ms): Call => ({ signal: AbortSignal.timeout(ms), deadline: clock.now() + ms }),
     connect: (provisioner) => connectProvisioner(parts, provisioner),
     options: (provisioner, given = {}) =>
-      parts.options(provisioner, dependingOn(parts.engines.get(provisioner.engine), given)),
+      parts.options(provisioner, dependingOn(parts.engines.get(provisioner.engine), given), inbound.waitMs),
     guide: parts.guide,
     effect: (changes, effect) => commitEffect(parts, inbound, caller, line, changes, effect),
     tick(job) {

@@ -29,6 +29,8 @@ export interface Inbound {
   message?: MessageRef;
   /** A form can be opened at once (a trigger is at hand). */
   canOpenForm: boolean;
+  /** The person sees that something is being loaded: the answer may take this many milliseconds, and so may a provider. */
+  waitMs?: number;
 }
 
 /** What the adapter does with an answer. */

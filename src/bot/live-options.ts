@@ -10,7 +10,7 @@ export interface LiveOptionsParts {
   log: Log;
   /** How long an answer is good, in milliseconds. */
   freshMs?: number;
-  /** How long a person waits for one that is not there yet. */
+  /** How long a person waits for one that is not there yet, unless they see that it is being loaded. */
   patienceMs?: number;
 }
 
@@ -23,7 +23,7 @@ const mostKept = 500;
  */
 export function createLiveOptions(
   parts: LiveOptionsParts,
-): (provisioner: Provisioner, given: Record<string, string>) => Promise<Options | null> {
+): (provisioner: Provisioner, given: Record<string, string>, waitMs?: number) => Promise<Options | null> {
   const { clock, log, freshMs = 60_000, patienceMs = 1_000 } = parts;
   const kept = new Map<string, Options>();
   const asked = new Map<string, Promise<Options | null>>();
@@ -49,14 +49,14 @@ export function createLiveOptions(
     }
   }
 
-  return async (provisioner, given) => {
+  return async (provisioner, given, waitMs = patienceMs) => {
     const key = JSON.stringify([provisioner.id, provisioner.paramsVersion, Object.entries(given).sort()]);
     const before = kept.get(key);
     if (before && clock.now() - before.at < freshMs) return before;
     const asking = asked.get(key) ?? ask(provisioner, given, key);
     asked.set(key, asking);
     const timer = new AbortController();
-    const late = clock.sleep(patienceMs, timer.signal).then(
+    const late = clock.sleep(waitMs, timer.signal).then(
       () => null,
       () => null,
     );

@@ -81,6 +81,8 @@ export interface Field {
   choices?: { value: string; label: string; note?: string }[];
   min?: number;
   max?: number;
+  /** Of a number: no fractions. */
+  whole?: boolean;
   maxLength?: number;
   /** What is wrong with the value, in a sentence. */
   problem?: string;
@@ -97,6 +99,10 @@ export interface Form {
   fields: Field[];
   /** True when a field is secret: never shown in a channel. */
   private: boolean;
+  /**
+   * What some choices are still awaited from, by name: asked again with patience, the form may have them. What is filled in meanwhile counts.
+   */
+  loading?: string;
 }
 
 /** Every button of a card in the order of reading: those of its rows, then its own. */

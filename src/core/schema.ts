@@ -78,6 +78,7 @@ export function fieldsOf(schema: z.ZodObject, values: Record<string, string> = {
     if (property.enum) made.choices = property.enum.map((choice) => ({ value: choice, label: choice }));
     if (property.minimum !== undefined && property.minimum > -1e9) made.min = property.minimum;
     if (property.maximum !== undefined && property.maximum < 1e9) made.max = property.maximum;
+    if (property.type === 'integer') made.whole = true;
     if (property.maxLength !== undefined) made.maxLength = property.maxLength;
     if (property.reloads) made.reloads = true;
     return made;

@@ -52,12 +52,12 @@ export function impliedCluster(cache: Cache, org: string, place: Place, looks: b
   return all.total === 1 ? all.items[0] : undefined;
 }
 
-/** The clusters to choose from, the caller's own first, the newest before older ones; at most a hundred. */
+/** The clusters to choose from, the caller's own first, the newest before older ones; at most two thousand. */
 export function clusterChoices(cache: Cache, org: string, person: string, now: number): Choice[] {
   const { items } = cache.query('cluster', org, { sort: 'createdAt', descending: true, limit: 2_000 });
   const mine = items.filter(({ owner }) => owner === person);
   const others = items.filter(({ owner }) => owner !== person);
-  return [...mine, ...others].slice(0, 100).map(({ name, phase, ownerName, owner, createdAt }) => ({
+  return [...mine, ...others].map(({ name, phase, ownerName, owner, createdAt }) => ({
     value: name,
     label: name,
     note: `${phase}, ${owner === person ? 'yours' : `of ${ownerName}`}, made ${ago(now - createdAt)}`,

@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 import type { Inbound } from '../../src/bot/inbound.ts';
 import { openSlack } from '../../src/bot/slack/adapter.ts';
 import { redirectPath } from '../../src/bot/slack/install.ts';
-import { events, scopeNames, slashCommand } from '../../src/bot/slack/needs.ts';
+import { events, scopeNames, shortcuts, slashCommand } from '../../src/bot/slack/needs.ts';
 import { plainCard } from '../../src/core/card.ts';
 import { silentLog } from '../../src/core/ports/log.ts';
 import type { Place } from '../../src/core/records.ts';
@@ -20,6 +20,8 @@ interface Manifest {
   features: {
     app_home: Record<string, boolean>;
     slash_commands: { command: string; url?: string; description: string; should_escape?: boolean }[];
+    shortcuts: { name: string; type: string; callback_id: string; description: string }[];
+    unfurl_domains: string[];
     [key: string]: unknown;
   };
   oauth_config: { redirect_urls?: string[]; scopes: { bot: string[] }; [key: string]: unknown };
@@ -60,16 +62,19 @@ const methodScopes: Record<string, readonly string[]> = {
   'chat.delete': ['chat:write'],
   'chat.postEphemeral': ['chat:write'],
   'chat.postMessage': ['chat:write'],
+  'chat.unfurl': ['links:write'],
   'chat.update': ['chat:write'],
   'conversations.history': ['channels:history', 'groups:history', 'im:history'],
   'conversations.open': ['im:write'],
   'conversations.replies': ['channels:history', 'groups:history', 'im:history'],
   'files.completeUploadExternal': ['files:write'],
   'files.delete': ['files:write'],
+  'files.info': ['files:read'],
   'files.getUploadURLExternal': ['files:write'],
   'oauth.v2.access': [],
   'users.info': ['users:read'],
   'views.open': [],
+  'views.publish': [],
   'views.update': [],
 };
 
@@ -77,6 +82,8 @@ const methodScopes: Record<string, readonly string[]> = {
 const eventScopes: Record<string, string | null> = {
   app_mention: 'app_mentions:read',
   'message.im': 'im:history',
+  app_home_opened: null,
+  link_shared: 'links:read',
   app_uninstalled: null,
   tokens_revoked: null,
 };
@@ -195,6 +202,7 @@ describe('the manifest', () => {
       delete it.features.slash_commands[0]?.url;
       delete it.settings.event_subscriptions.request_url;
       delete it.settings.interactivity.request_url;
+      delete it.settings.interactivity.message_menu_options_url;
       it.settings.socket_mode_enabled = true;
     });
     expect(installing).toEqual(wanted);
@@ -233,9 +241,19 @@ describe('the manifest and the code', () => {
 
   it('offer nothing that is not there', () => {
     const { features, settings, oauth_config: oauth } = manifest();
-    expect(Object.keys(features).sort()).toEqual(['app_home', 'bot_user', 'slash_commands']);
-    expect(features.app_home).toMatchObject({ home_tab_enabled: false, messages_tab_enabled: true });
-    expect(Object.keys(settings.interactivity).sort()).toEqual(['is_enabled', 'request_url']);
+    const parts = ['app_home', 'bot_user', 'shortcuts', 'slash_commands', 'unfurl_domains'];
+    expect(Object.keys(features).sort()).toEqual(parts);
+    expect(features.app_home).toMatchObject({ home_tab_enabled: true, messages_tab_enabled: true });
+    const offered = features.shortcuts.map(({ callback_id: id, name, type }) => [id, { name, type }]);
+    const known = Object.entries(shortcuts).map(([id, { name, type }]) => [id, { name, type }]);
+    expect(offered).toEqual(known);
+    // Slack asks for the host of the links, and of nothing else of the address.
+    expect(features.unfurl_domains).toEqual([new URL(settings.interactivity.request_url ?? '').hostname]);
+    expect(Object.keys(settings.interactivity).sort()).toEqual([
+      'is_enabled',
+      'message_menu_options_url',
+      'request_url',
+    ]);
     expect(Object.keys(oauth).sort()).toEqual(['redirect_urls', 'scopes']);
   });
 });

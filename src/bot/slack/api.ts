@@ -1,11 +1,11 @@
 /** Calls to Slack: the Web API and response URLs, each with a deadline, none repeated by itself. */
 import type { WebClient, WebClientOptions } from '@slack/web-api';
-import type { Fault } from '../../core/errors.ts';
-import type { Attachment, PlaceGone } from '../../core/ports/chat.ts';
+import { Fault } from '../../core/errors.ts';
+import { type Attachment, PlaceGone } from '../../core/ports/chat.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import { deadWords, isNeverSent, platformFault, refusalWord, slackFault, unreachable } from './faults.ts';
 
-/** How one call went; `method` is a name of Slack's, `response_url` or `files.uploadV2`. */
+/** How one call went; `method` is a name of Slack's, `response_url`, `file` or `files.uploadV2`. */
 export interface SlackCall {
   method: string;
   outcome: 'ok' | 'rate-limited' | 'unreachable' | 'refused';
@@ -22,12 +22,15 @@ export interface SlackApi {
   upload(channel: string, thread: string | undefined, file: Attachment): Promise<string>;
   /** Posts to a response URL of an interaction. */
   respond(url: string, body: Record<string, unknown>): Promise<void>;
+  /** Reads a file at its private address; null when that is none of Slack's own. Throws a Fault. */
+  download(url: string, mostBytes: number): Promise<Uint8Array | 'too-large' | null>;
 }
 
 const callMs = 10_000;
 const quickMs = 2_000;
 const uploadMs = 20_000;
 const respondMs = 5_000;
+const downloadMs = 10_000;
 
 export interface ApiOptions {
   /** The token of the next call; undefined for methods that take none. */
@@ -105,6 +108,10 @@ export async function createApi(options: ApiOptions): Promise<SlackApi> {
     async respond(url, body) {
       await metered('response_url', () => postResponse(url, body));
     },
+    async download(url, mostBytes) {
+      if (!isSlackFile(url, options.apiUrl)) return null;
+      return await metered('file', () => getFile(url, options.token() ?? '', mostBytes));
+    },
   };
 }
 
@@ -140,4 +147,41 @@ async function postResponse(url: string, body: Record<string, unknown>): Promise
     response.status === 404 ? 'not_found' : 'response_refused',
     `response_url: ${response.status} ${text}`,
   );
+}
+
+/** The token goes to Slack alone: to its own hosts, and to the place that stands for them. */
+function isSlackFile(url: string, apiUrl: string | undefined): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, hostname, origin } = new URL(url);
+  if (apiUrl !== undefined && origin === new URL(apiUrl).origin) return true;
+  return protocol === 'https:' && /(^|\.)(slack|slack-files|slack-gov)\.com$/.test(hostname);
+}
+
+/** A token without files:read is led to a page for signing in (docs.slack.dev/reference/objects/file-object, "Authentication"). */
+async function getFile(url: string, token: string, mostBytes: number): Promise<Uint8Array | 'too-large'> {
+  const signal = AbortSignal.timeout(downloadMs);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    const response = await fetch(url, {
+      headers: { authorization: `Bearer ${token}` },
+      redirect: 'manual',
+      signal,
+    });
+    const page = response.headers.get('content-type')?.startsWith('text/html') === true;
+    if (response.status === 403 || (response.status >= 300 && response.status < 400) || page)
+      throw platformFault('missing_scope', `file: ${response.status}`);
+    if (response.status === 404) throw platformFault('file_not_found', 'file: 404');
+    if (response.status === 429) throw platformFault('ratelimited', 'file');
+    if (!response.ok) throw unreachable(`file: ${response.status}`, false);
+    for await (const chunk of response.body ?? []) {
+      length += chunk.length;
+      if (length > mostBytes) return 'too-large';
+      chunks.push(chunk);
+    }
+  } catch (thrown) {
+    if (thrown instanceof Fault || thrown instanceof PlaceGone) throw thrown;
+    throw unreachable(`file: ${String(thrown)}`, false);
+  }
+  return Buffer.concat(chunks);
 }

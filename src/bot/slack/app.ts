@@ -7,8 +7,9 @@ import type { Log } from '../../core/ports/log.ts';
 import { clientOptions } from './api.ts';
 import { ackCard } from './conversation.ts';
 import { slashCommand } from './needs.ts';
-import { ActionPayload, CommandPayload, EventPayload, teamOf, ViewPayload } from './payloads.ts';
+import { ActionPayload, CommandPayload, EventPayload, SuggestionPayload, teamOf, ViewPayload } from './payloads.ts';
 import { bodyLimit, joined, keepLink, type Link, serve } from './receivers.ts';
+import { ShortcutPayload } from './shortcuts.ts';
 import type { Workspace } from './workspace.ts';
 
 /** How Slack reaches us. */
@@ -238,8 +239,28 @@ function listen(
     );
   });
   app.view({ type: 'view_closed', callback_id: anything }, async ({ ack }) => await ack());
-  app.shortcut({}, async ({ ack }) => await ack());
-  app.options({}, async ({ ack }) => await ack({ options: [] }));
+  app.shortcut({}, async ({ body, ack }) => {
+    const payload = ShortcutPayload.safeParse(body);
+    if (!payload.success) {
+      ignored('shortcut', payload.error);
+      return await ack();
+    }
+    hear('interaction');
+    const found = routed('shortcut', body);
+    if (found === null) return await ack();
+    const { workspace, team } = found;
+    const data = team === undefined ? payload.data : { ...payload.data, team: { id: team } };
+    await tracked(workspace.conversation.shortcut(data, () => ack()));
+  });
+  app.options({}, async ({ body, ack }) => {
+    const payload = SuggestionPayload.safeParse(body);
+    if (!payload.success || body.type !== 'block_suggestion') return await ack({ options: [] });
+    hear('interaction');
+    const found = routed('options', body);
+    if (found === null) return await ack({ options: [] });
+    const answered = (answer?: { options: unknown[] }) => ack(answer as unknown as never);
+    await tracked(found.workspace.conversation.suggestion(payload.data, answered));
+  });
 }
 
 /** Bolt's and the Web API's words in our log; their debug lines hold whole payloads and are dropped. */

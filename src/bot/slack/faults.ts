@@ -1,6 +1,6 @@
 /**
  * Slack's refusals as ours. Sources of the error words: the "Errors" sections of docs.slack.dev/reference/methods (chat.postMessage,
- * chat.update, conversations.open, files.completeUploadExternal, auth.test).
+ * chat.update, conversations.open, files.completeUploadExternal, views.update, auth.test).
  */
 import { Fault } from '../../core/errors.ts';
 import { PlaceGone } from '../../core/ports/chat.ts';
@@ -115,6 +115,7 @@ export function platformFault(word: string, detail: string): Fault | PlaceGone {
     const next = 'Check the scopes of the app against manifest.yml and install it again.';
     return new Fault('not-allowed', `Slack does not allow this (${word}).`, { detail, next });
   }
+  if (word === 'hash_conflict') return new Fault('conflict', 'The form was changed at the same moment.', { detail });
   if (absent.has(word)) return new Fault('not-found', `It is no longer there (${word}).`, { detail });
   return new Fault('internal', `Slack refused what KQueen sent (${word}).`, { detail, retryable: false });
 }

@@ -1,7 +1,8 @@
 /** What a person filled into a modal, read back; and a modal put back as it was filled in. */
 import type { KnownBlock, ModalView } from '@slack/types';
+import { z } from 'zod';
 import { Place } from '../../core/records.ts';
-import { type FormMeta, fieldKey, formCallback, isSecretBlock } from './form.ts';
+import { type FormMeta, fieldKey, fileField, formCallback, isSecretBlock } from './form.ts';
 import { limits } from './limits.ts';
 import type { View } from './payloads.ts';
 import { cut, oneLine } from './text.ts';
@@ -10,6 +11,8 @@ type Entry = {
   value?: string | null | undefined;
   selected_option?: { value?: string | null | undefined } | null | undefined;
 };
+
+const Given = z.record(z.string(), z.string());
 
 /** What the modal carried, or null when it is not ours or not readable. */
 export function formMeta(view: View): FormMeta | null {
@@ -20,11 +23,13 @@ export function formMeta(view: View): FormMeta | null {
       return null;
     const place = Place.safeParse('place' in meta ? meta.place : null);
     if (!place.success) return null;
+    const given = Given.safeParse('given' in meta ? meta.given : null);
     return {
       command: meta.command,
       place: place.data,
       private: 'private' in meta && meta.private === true,
       load: 'load' in meta && typeof meta.load === 'number' ? meta.load : 0,
+      ...(given.success ? { given: given.data } : {}),
     };
   } catch (error) {
     if (error instanceof SyntaxError) return null;
@@ -43,13 +48,14 @@ export function formValues(view: View): Record<string, string> {
   return values;
 }
 
-function filledIn(entry: Entry): string {
+/** What a field holds now, as text. */
+export function filledIn(entry: Entry): string {
   return entry.value ?? entry.selected_option?.value ?? '';
 }
 
 /**
  * Problems as the `errors` of a view_submission, by block id; null when the view has no field to show them at. A problem of a field that
- * is not in the view is shown at the first one.
+ * is not in the view is shown at the first one; one that names a block itself is shown there.
  */
 export function formErrors(view: View, problems: { field: string; message: string }[]): Record<string, string> | null {
   const inputs = view.blocks.filter(({ type }) => type === 'input').map((block) => block.block_id ?? '');
@@ -57,12 +63,21 @@ export function formErrors(view: View, problems: { field: string; message: strin
   if (first === undefined) return null;
   const errors: Record<string, string> = {};
   for (const { field, message } of problems) {
-    const at = inputs.find((id) => fieldKey(id) === field);
+    const at = inputs.find((id) => id === field || fieldKey(id) === field);
     const said = at === undefined && field !== '' ? `${oneLine(field)}: ${oneLine(message)}` : oneLine(message);
     const id = at ?? first;
     errors[id] = cut([errors[id], said].filter((each) => each !== undefined).join(' '), limits.label);
   }
   return errors;
+}
+
+/** Whether something is filled in that a new view could not be given back: a secret, or a file. */
+export function holdsSecrets(view: View): boolean {
+  return Object.entries(view.state?.values ?? {}).some(([id, actions]) =>
+    Object.values(actions).some((entry) =>
+      fileField(id) === null ? isSecretBlock(id) && filledIn(entry) !== '' : (entry.files ?? []).length > 0,
+    ),
+  );
 }
 
 /** The modal as it was submitted, with the problems in its hints; secrets have to be typed again. */
@@ -72,19 +87,16 @@ export function refilled(view: View, problems: { field: string; message: string 
     const id = block.block_id ?? '';
     const entry = Object.values(view.state?.values?.[id] ?? {})[0];
     if (block.type !== 'input' || typeof block.element !== 'object' || block.element === null) return block;
+    const problem = errors[id];
+    const hint = problem === undefined ? {} : { hint: problemHint(problem) };
+    if (fileField(id) !== null) return { ...block, ...hint };
     const {
       initial_value: _typed,
       initial_option: _picked,
       ...element
     }: Record<string, unknown> = { ...block.element };
-    const problem = errors[id];
-    return {
-      ...block,
-      element: { ...element, ...(entry === undefined || isSecretBlock(id) ? {} : starting(entry, element.options)) },
-      ...(problem === undefined
-        ? {}
-        : { hint: { type: 'plain_text', text: cut(`⚠️ Problem: ${problem}`, limits.label), emoji: true } }),
-    };
+    const kept = entry === undefined || isSecretBlock(id) ? {} : starting(entry, element);
+    return { ...block, element: { ...element, ...kept }, ...hint };
   });
   return {
     type: 'modal',
@@ -97,13 +109,19 @@ export function refilled(view: View, problems: { field: string; message: string 
   };
 }
 
-function starting(entry: Entry, options: unknown): Record<string, unknown> {
+function problemHint(problem: string): { type: 'plain_text'; text: string; emoji: true } {
+  return { type: 'plain_text', text: cut(`⚠️ Problem: ${problem}`, limits.label), emoji: true };
+}
+
+function starting(entry: Entry, { type, options }: Record<string, unknown>): Record<string, unknown> {
   if (typeof entry.value === 'string' && entry.value !== '') return { initial_value: entry.value };
   const picked = entry.selected_option?.value;
+  if (picked === undefined || picked === null) return {};
+  if (type === 'external_select') return { initial_option: entry.selected_option };
   const offered: unknown[] = Array.isArray(options) ? options : [];
   // Slack wants the very option that is offered.
   const option = offered.find(
     (each) => typeof each === 'object' && each !== null && 'value' in each && each.value === picked,
   );
-  return picked === undefined || option === undefined ? {} : { initial_option: option };
+  return option === undefined ? {} : { initial_option: option };
 }

@@ -20,14 +20,18 @@ export interface FormMeta {
   private: boolean;
   /** How often the form was loaded again; fields of a new load take their new values. */
   load: number;
+  /** Values of the fields that others depend on, for the choices of those others; never of a secret. */
+  given?: Record<string, string>;
 }
 
 /** Blocks that a view keeps for the intro and notes. */
 const spareBlocks = 6;
+/** Values of the fields that others depend on are carried up to this length. */
+const longestGiven = 200;
 
 /** A Form as a modal. One whose command is too long to be carried says so and cannot be submitted. */
 export function renderForm(form: Form, place: Place, isPrivate: boolean, load = 0): ModalView {
-  const meta: FormMeta = { command: form.command, place, private: isPrivate, load };
+  const meta: FormMeta = { command: form.command, place, private: isPrivate, load, ...givenOf(form) };
   const metadata = JSON.stringify(meta);
   const title = oneLine(form.title) || 'KQueen';
   const base = {
@@ -40,12 +44,15 @@ export function renderForm(form: Form, place: Place, isPrivate: boolean, load = 
     const said = 'This command is too long for a form. Type it with fewer or shorter values.';
     return { ...base, callback_id: formCallback, blocks: [...full, rich([{ type: 'text', text: said }])] };
   }
-  const fields = form.fields.slice(0, limits.blocksPerView - spareBlocks);
   const intro = spans(form.intro ?? '');
   const blocks: KnownBlock[] = [...full];
   if (intro.some((span) => span.text.trim() !== '')) blocks.push(rich(richElements(cutSpans(intro, limits.text))));
-  blocks.push(...fields.map((field, index) => input(field, index, load)));
-  const unshown = form.fields.length - fields.length;
+  let unshown = 0;
+  for (const [index, field] of form.fields.entries()) {
+    const asked = inputs(field, index, load);
+    if (unshown > 0 || blocks.length + asked.length > limits.blocksPerView - spareBlocks) unshown += 1;
+    else blocks.push(...asked);
+  }
   if (unshown > 0) blocks.push(small(`${andMore(unshown, 'fields')}; give them as key=value in the command.`));
   if (blocks.length === 0) blocks.push(small('Nothing has to be filled in.'));
   return {
@@ -57,14 +64,25 @@ export function renderForm(form: Form, place: Place, isPrivate: boolean, load = 
   };
 }
 
-/** A view for the moment until the form is there, or until a slow answer comes. */
-export function workingView(title: string, said: string): ModalView {
+/** What the choices of other fields depend on. */
+function givenOf(form: Form): Pick<FormMeta, 'given'> {
+  const given = form.fields.flatMap(({ key, value, reloads, kind }): [string, string][] =>
+    reloads === true && value !== undefined && value.length <= longestGiven && !kind.startsWith('secret')
+      ? [[key, value]]
+      : [],
+  );
+  return given.length === 0 ? {} : { given: Object.fromEntries(given) };
+}
+
+/** A view for the moment until the form is there, or until a slow answer comes, and for what is said then. `clears`: closing it closes what is below. */
+export function workingView(title: string, said: string, how: { close?: string; clears?: boolean } = {}): ModalView {
   return {
     type: 'modal',
     callback_id: `${formCallback}.working`,
     title: label(oneLine(title) || 'KQueen', limits.viewTitle),
-    close: label('Close', limits.viewTitle),
-    blocks: [rich([{ type: 'text', text: said }])],
+    close: label(how.close ?? 'Close', limits.viewTitle),
+    ...(how.clears === true ? { clear_on_close: true } : {}),
+    blocks: [rich([{ type: 'text', text: cut(clean(said), limits.text) }])],
   };
 }
 
@@ -78,7 +96,19 @@ function blockId(field: Field, index: number, load: number): string {
   return `${kind}.${load}.${index}.${field.key}`.slice(0, limits.id);
 }
 
-/** The key of the field that a block asks for, or null when the block is no field. */
+/** The id of a block that takes a field's text as a file carries how long it may be. */
+function fileBlockId(field: Field, index: number, load: number): string {
+  const kind = field.kind.startsWith('secret') ? 'v' : 'u';
+  return `${kind}.${load}.${index}.${longest(field)}.${field.key}`.slice(0, limits.id);
+}
+
+/** The field that a block takes as a file, and how many characters that may have; null when it takes none. */
+export function fileField(id: string): { key: string; most: number; secret: boolean } | null {
+  const [, kind, most, key] = /^([uv])\.\d+\.\d+\.(\d+)\.(.*)$/s.exec(id) ?? [];
+  return key === undefined ? null : { key, most: Number(most), secret: kind === 'v' };
+}
+
+/** The key of the field that a block asks for as text, or null when the block is no such field. */
 export function fieldKey(id: string): string | null {
   return /^[fs]\.\d+\.\d+\.(.*)$/s.exec(id)?.[1] ?? null;
 }
@@ -88,19 +118,59 @@ export function isSecretBlock(id: string): boolean {
   return id.startsWith('s.') && fieldKey(id) !== null;
 }
 
+/** Text that may be longer than an input holds can be given as a file as well. */
+function takesFile({ kind, maxLength }: Field): boolean {
+  return (kind === 'multiline' || kind === 'secret-multiline') && maxLength !== undefined && maxLength > limits.input;
+}
+
+function longest(field: Field): number {
+  return Math.floor(Math.min(field.maxLength ?? limits.input, limits.file));
+}
+
+/** The blocks of a field: one, and for long texts a second one that takes a file. */
+function inputs(field: Field, index: number, load: number): InputBlock[] {
+  return takesFile(field) ? [input(field, index, load), fileInput(field, index, load)] : [input(field, index, load)];
+}
+
+function nameOf(field: Field): string {
+  return oneLine(field.label) || oneLine(field.key) || 'Value';
+}
+
+function fileInput(field: Field, index: number, load: number): InputBlock {
+  const hint = [
+    `A text file of at most ${longest(field).toLocaleString('en')} characters, instead of the text above.`,
+    ...(field.kind === 'secret-multiline'
+      ? [
+          'KQueen reads it once; Slack keeps it among your files until you delete it there, which no app can do for you.',
+        ]
+      : []),
+  ];
+  return {
+    type: 'input',
+    block_id: fileBlockId(field, index, load),
+    label: label(`${cut(nameOf(field), 150)}, as a file`, limits.label),
+    element: { type: 'file_input', action_id: fieldAction, max_files: 1 },
+    optional: true,
+    hint: label(hint.join(' '), limits.label),
+  };
+}
+
 function input(field: Field, index: number, load: number): InputBlock {
   const { element, notes } = elementFor(field);
+  const either = takesFile(field);
   const hint = [
     field.problem === undefined ? '' : `⚠️ Problem: ${oneLine(field.problem)}`,
+    either && field.required ? 'Needed, here or as a file.' : '',
     oneLine(field.help ?? ''),
     ...notes,
   ].filter((each) => each !== '');
   return {
     type: 'input',
     block_id: blockId(field, index, load),
-    label: label(oneLine(field.label) || oneLine(field.key) || 'Value', limits.label),
+    label: label(nameOf(field), limits.label),
     element,
-    optional: !field.required,
+    // Slack refuses to send an empty input that is not optional, although the file may be there.
+    optional: either || !field.required,
     ...(hint.length === 0 ? {} : { hint: label(hint.map((each) => cut(each, 600)).join(' '), limits.label) }),
     ...(field.reloads === true ? { dispatch_action: true } : {}),
   };
@@ -139,7 +209,11 @@ function elementFor(field: Field): Asked {
 function typed(field: Field, multiline: boolean, notes: string[]): Asked {
   const max = Math.min(limits.input, Math.max(1, Math.floor(field.maxLength ?? limits.input)));
   const given = multiline ? clean(field.value ?? '') : oneLine(field.value ?? '');
-  const shown = given.length > max ? given.slice(0, max).toWellFormed() : given;
+  // A text that can come as a file is never shown in part: sent back like that, it would be the new value.
+  const shown = given.length <= max ? given : takesFile(field) ? '' : given.slice(0, max).toWellFormed();
+  const cutNote = takesFile(field)
+    ? `The text of ${given.length.toLocaleString('en')} characters is too long to be shown here; give it again as a file.`
+    : `What you gave was cut to ${max} characters.`;
   const placeholder = oneLine(field.example ?? '');
   return {
     element: {
@@ -150,7 +224,7 @@ function typed(field: Field, multiline: boolean, notes: string[]): Asked {
       max_length: max,
       ...(placeholder === '' ? {} : { placeholder: label(`e.g. ${placeholder}`, limits.placeholder) }),
     },
-    notes: given.length > max ? [...notes, `What you gave was cut to ${max} characters.`] : notes,
+    notes: given.length > max ? [...notes, cutNote] : notes,
   };
 }
 
@@ -158,7 +232,8 @@ function typed(field: Field, multiline: boolean, notes: string[]): Asked {
 function number(field: Field): Asked {
   const range = { min: bound(field.min), max: bound(field.max) };
   const value = field.value?.trim() ?? '';
-  const decimal = /^-?\d{1,15}(\.\d{1,10})?$/.test(value) ? Number(value) : null;
+  const written = field.whole === true ? /^-?\d{1,15}$/ : /^-?\d{1,15}(\.\d{1,10})?$/;
+  const decimal = written.test(value) ? Number(value) : null;
   const inside = decimal !== null && decimal >= (range.min ?? decimal) && decimal <= (range.max ?? decimal);
   const coherent = range.min === undefined || range.max === undefined || range.min <= range.max;
   const notes: string[] = [];
@@ -170,7 +245,7 @@ function number(field: Field): Asked {
     element: {
       type: 'number_input',
       action_id: fieldAction,
-      is_decimal_allowed: true,
+      is_decimal_allowed: field.whole !== true,
       ...(inside ? { initial_value: value } : {}),
       ...(range.min !== undefined && coherent ? { min_value: String(range.min) } : {}),
       ...(range.max !== undefined && coherent ? { max_value: String(range.max) } : {}),
@@ -191,21 +266,27 @@ function fitsOption(value: string): boolean {
   return value !== '' && value.length <= limits.optionValue && value.isWellFormed();
 }
 
-function choice(field: Field, all: { value: string; label: string; note?: string }[]): Asked {
-  const fitting = all.filter(
-    ({ value }, index) => fitsOption(value) && all.findIndex((each) => each.value === value) === index,
-  );
-  const shown = fitting.slice(0, limits.options);
+function choice(field: Field, all: Choice[]): Asked {
+  const fitting = fittingChoices(all);
   const picked = fitting.find(({ value }) => value === field.value);
-  if (picked !== undefined && !shown.includes(picked)) shown[shown.length - 1] = picked;
-  const options = shown.map(option);
-  const initial = picked === undefined ? undefined : options[shown.indexOf(picked)];
   const notes: string[] = [];
-  if (all.length > shown.length)
-    notes.push(`The first ${shown.length} of ${all.length} are listed; give another one in the command.`);
   if (field.value !== undefined && field.value !== '' && picked === undefined) {
     notes.push(`${cut(oneLine(field.value), 80)} is not in the list.`);
   }
+  if (fitting.length > limits.options) {
+    return {
+      element: {
+        type: 'external_select',
+        action_id: fieldAction,
+        min_query_length: 0,
+        ...(picked === undefined ? {} : { initial_option: choiceOption(picked) }),
+        placeholder: label('Type to search', limits.placeholder),
+      },
+      notes: [...notes, `${fitting.length.toLocaleString('en')} to choose from: type a part of the name.`],
+    };
+  }
+  const options = fitting.map(choiceOption);
+  const initial = picked === undefined ? undefined : options[fitting.indexOf(picked)];
   return {
     element: {
       type: 'static_select',
@@ -218,15 +299,20 @@ function choice(field: Field, all: { value: string; label: string; note?: string
   };
 }
 
-function option({
-  value,
-  label: said,
-  note,
-}: {
-  value: string;
-  label: string;
-  note?: string;
-}): Option & { text: PlainTextElement } {
+type Choice = NonNullable<Field['choices']>[number];
+
+/** The choices that Slack can carry, each value once. */
+export function fittingChoices(all: readonly Choice[]): Choice[] {
+  const seen = new Set<string>();
+  return all.filter(({ value }) => {
+    if (!fitsOption(value) || seen.has(value)) return false;
+    seen.add(value);
+    return true;
+  });
+}
+
+/** A choice as an option of a select. */
+export function choiceOption({ value, label: said, note }: Choice): Option & { text: PlainTextElement } {
   const description = oneLine(note ?? '');
   return {
     text: label(oneLine(said) || oneLine(value) || '–', limits.optionText),
@@ -236,8 +322,8 @@ function option({
 }
 
 function toggle(field: Field): Asked {
-  const yes = option({ value: 'true', label: 'Yes' });
-  const no = option({ value: 'false', label: 'No' });
+  const yes = choiceOption({ value: 'true', label: 'Yes' });
+  const no = choiceOption({ value: 'false', label: 'No' });
   const initial = [yes, no].find(({ value }) => value === field.value);
   return {
     element: {

@@ -30,4 +30,6 @@ export const limits = {
   label: 2_000,
   placeholder: 150,
   input: 3_000,
+  /** Characters of a file that is taken instead of a text: ours, not Slack's. */
+  file: 1_000_000,
 } as const;

@@ -13,6 +13,7 @@ export const scopes = {
   'im:write': 'open a direct message with somebody',
   'users:read': 'know who is a member, a guest, or from elsewhere',
   'files:write': 'hand out a kubeconfig in a direct message, and take it back',
+  'files:read': 'take a long text, such as a certificate, as a file in a form',
   'channels:history': 'find its own messages in public channels again',
   'groups:history': 'find its own messages in private channels again',
 } as const satisfies Record<string, string>;

@@ -19,13 +19,25 @@ export const CommandPayload = z.object({
 });
 export type CommandPayload = z.infer<typeof CommandPayload>;
 
-const View = z.looseObject({
+/** A file as `file_input` gives it (docs.slack.dev/reference/objects/file-object). */
+const SlackFile = z.looseObject({
+  id: text,
+  name: maybe,
+  size: z.number().nullish(),
+  mimetype: maybe,
+  url_private: maybe,
+  file_access: maybe,
+});
+export type SlackFile = z.infer<typeof SlackFile>;
+
+export const View = z.looseObject({
   id: text,
   hash: z.string().default(''),
   callback_id: z.string().default(''),
   private_metadata: z.string().default(''),
   title: z.looseObject({ text }).nullish(),
   submit: z.looseObject({ text }).nullish(),
+  previous_view_id: maybe,
   blocks: z.array(z.looseObject({ type: text, block_id: z.string().optional() })).default([]),
   state: z
     .looseObject({
@@ -33,7 +45,11 @@ const View = z.looseObject({
         z.string(),
         z.record(
           z.string(),
-          z.looseObject({ value: maybe, selected_option: z.looseObject({ value: maybe }).nullish() }),
+          z.looseObject({
+            value: maybe,
+            selected_option: z.looseObject({ value: maybe }).nullish(),
+            files: z.array(SlackFile).nullish(),
+          }),
         ),
       ),
     })
@@ -73,11 +89,25 @@ export const ViewPayload = z.object({
 });
 export type ViewPayload = z.infer<typeof ViewPayload>;
 
+/** The letters typed into an external select, for the options to offer (…/interaction-payloads/block_suggestion-payload). */
+export const SuggestionPayload = z.object({
+  type: text,
+  team: Team,
+  user: User,
+  action_id: z.string().default(''),
+  block_id: z.string().default(''),
+  value: z.string().nullish(),
+  view: View.nullish(),
+});
+export type SuggestionPayload = z.infer<typeof SuggestionPayload>;
+
 export const EventPayload = z.object({
   event_id: text,
   team_id: text,
   /** Seconds since the epoch. */
   event_time: z.number().optional(),
+  /** Whether another organisation reads the conversation as well. */
+  is_ext_shared_channel: z.boolean().optional(),
   event: z.looseObject({
     type: text,
     user: maybe,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { plainCard } from '../card.ts';
+import { type Form, plainCard } from '../card.ts';
 import type { Answer, Command, Context } from '../command.ts';
 import { Fault } from '../errors.ts';
 import { formatLine } from '../line.ts';
@@ -75,9 +75,9 @@ export const deny: Command = {
   changes: true,
   args: z.object({
     job: jobField,
-    reason: field(z.string().trim().min(1, 'Please give a reason.').max(500), {
+    reason: field(z.string().trim().max(500).optional(), {
       label: 'Reason',
-      help: 'The person who asked will read it.',
+      help: 'The person who asked will read it. Without one it is asked for.',
       multiline: true,
       order: 2,
     }),
@@ -87,7 +87,8 @@ export const deny: Command = {
   async run(context, values) {
     const { job, approval } = await pending(context, values.job ?? '');
     const { caller, now } = context;
-    const reason = values.reason ?? '';
+    const reason = values.reason?.trim() ?? '';
+    if (reason === '') return denyForm(context, job.record);
     const decided: Approval = {
       ...approval.record,
       state: 'denied',
@@ -107,6 +108,32 @@ export const deny: Command = {
     return decide(context, job, approval, decided, next, await undoRequest(context, job.record), 'denied', reason);
   },
 };
+
+/** Asks for the reason alone, under what is asked for. */
+function denyForm({ source }: Context, job: Job): Answer {
+  const missing = 'Please give a reason.';
+  const form: Form = {
+    title: `Deny ${jobName(job)}`,
+    command: formatLine('deny', ['job'], { job: job.id }),
+    submit: 'Deny it',
+    intro: `*${job.plan.title}*, asked for by ${job.requesterName}. Nothing of it has been done.`,
+    fields: [
+      {
+        key: 'reason',
+        label: 'Reason',
+        kind: 'multiline',
+        required: true,
+        help: `${job.requesterName} will read it.`,
+        example: 'the budget is used up',
+        maxLength: 500,
+        ...(source === 'form' ? { problem: missing } : {}),
+      },
+    ],
+    private: false,
+  };
+  if (source !== 'form') return { audience: 'caller', form };
+  return { audience: 'caller', form, problems: [{ field: 'reason', message: missing }] };
+}
 
 /**
  * The changes that take a request back of which nothing has been done yet: a new cluster goes, an existing one is free again. A retry's cluster

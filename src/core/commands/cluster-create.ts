@@ -97,15 +97,18 @@ async function run(context: Context, values: Record<string, string>): Promise<An
   }
   refuseForeignFields(engine, given);
   const options = await context.options(provisioner, given);
-  if (!options && engine.liveParameters) throw silentFault(provisioner);
+  if (!options && engine.liveParameters) {
+    if (context.source === 'form') throw silentFault(provisioner);
+    return formAnswer(createForm(context, given, engine, options, provisioner));
+  }
   completeVersions(options, given);
   // A form that loads again is still being filled in: it is answered with itself.
   if (context.source === 'open-form')
-    return formAnswer(createForm(context, onlyOffered(options, given), engine, options));
+    return formAnswer(createForm(context, onlyOffered(options, given), engine, options, provisioner));
   const checked = check(engine, options, given);
   if (!checked.ok) {
     const missing = checked.problems.every(({ field: key }) => given[key] === undefined);
-    const form = createForm(context, given, engine, options);
+    const form = createForm(context, given, engine, options, provisioner);
     if (context.source === 'form')
       return { ...formAnswer(withProblems(form, checked.problems)), problems: checked.problems };
     return formAnswer(missing ? form : withProblems(form, checked.problems));
@@ -215,6 +218,7 @@ function createForm(
   given: Record<string, string>,
   engine: Engine | null,
   options: Options | null,
+  provisioner?: Provisioner,
 ): Form {
   const fields: Field[] = fieldsOf(args, given).filter(({ key }) => key !== 'plan');
   const offered = healthyProvisioners(context);
@@ -228,7 +232,8 @@ function createForm(
     if (offered.length > 1) each.reloads = true;
   }
   const at = fields.findIndex(({ key }) => key === 'purpose');
-  if (engine) {
+  // Where only the provider knows what to ask, nothing of it is asked before it has answered.
+  if (engine && (options || !engine.liveParameters)) {
     const schema = clusterSchema(engine.cluster, options?.parameters);
     fields.splice(at, 0, ...fieldsOf(schema, given).map((each) => live(each, options)));
   }
@@ -239,12 +244,8 @@ function createForm(
     fields,
     private: false,
   };
-  const intro = [
-    engine?.notice,
-    engine && !options ? 'The provider does not answer at the moment, so its choices cannot be shown.' : undefined,
-  ];
-  const said = intro.filter((each) => each !== undefined).join(' ');
-  if (said) form.intro = said;
+  if (engine?.notice) form.intro = engine.notice;
+  if (provisioner && !options) form.loading = provisioner.name;
   return form;
 }
 

@@ -17,17 +17,14 @@ export const importEngine = 'manual';
 /** The name of the provisioner that an admin's first import makes. */
 export const firstHome = 'existing';
 
-/** Slack takes 3,000 characters in a field, and a kubeconfig with certificates is about twice as long. */
+/**
+ * Slack takes 3,000 characters in a field, and a kubeconfig with certificates is about twice as long. It can come as a file, but that stays in Slack; so it
+ * can be pasted in parts as well.
+ */
 export const kubeconfigParts = ['kubeconfig', 'kubeconfig2', 'kubeconfig3', 'kubeconfig4'] as const;
 
-const part = (label: string, help: string, order: number) =>
-  field(
-    z
-      .string()
-      .max(256 * 1024)
-      .optional(),
-    { label, help, secret: true, multiline: true, order },
-  );
+const part = (label: string, help: string, order: number, max = 3_000) =>
+  field(z.string().max(max).optional(), { label, help, secret: true, multiline: true, order });
 
 /** What an import takes. The kubeconfig is secret: it is taken from a form alone. */
 export const importArgs = z.object({
@@ -59,7 +56,12 @@ export const importArgs = z.object({
     help: 'Gives a cluster that was imported before a new kubeconfig.',
     order: 6,
   }),
-  kubeconfig: part('Kubeconfig', 'As `kubectl config view --minify --flatten --raw` prints it; YAML or JSON.', 10),
+  kubeconfig: part(
+    'Kubeconfig',
+    'As `kubectl config view --minify --flatten --raw` prints it; YAML or JSON.',
+    10,
+    256 * 1024,
+  ),
   kubeconfig2: part('Kubeconfig, second part', 'What did not fit into the field above: it goes on here.', 11),
   kubeconfig3: part('Kubeconfig, third part', 'And here.', 12),
   kubeconfig4: part('Kubeconfig, fourth part', 'And here.', 13),

@@ -106,7 +106,7 @@ export const provisionerEdit: Command = {
       if (empty.length > 0) return refused(editForm(before, engine, given), empty);
     }
     const merged = {
-      ...given,
+      ...withLongTexts(before, engine, given),
       ...Object.fromEntries(
         secrets.filter((key) => !given[key]?.trim() && kept[key]).map((key) => [key, kept[key] ?? '']),
       ),
@@ -222,11 +222,17 @@ function addForm(context: Context, given: Record<string, string>, engine: Engine
 
 function editForm(before: Provisioner, engine: Engine, given: Record<string, string>): Form {
   const known = Object.fromEntries(Object.entries(before.params).map(([key, value]) => [key, String(value)]));
-  const fields = fieldsOf(engine.provisioner, { ...known, ...given }).map((each) =>
-    before.secretFields.includes(each.key)
-      ? { ...each, required: false, help: `Leave empty to keep the one there is. ${each.help ?? ''}`.trim() }
-      : each,
-  );
+  const long = longTexts(before);
+  const fields = fieldsOf(engine.provisioner, { ...known, ...given }).map((each) => {
+    if (before.secretFields.includes(each.key))
+      return { ...each, required: false, help: `Leave empty to keep the one there is. ${each.help ?? ''}`.trim() };
+    const length = long.get(each.key);
+    if (length === undefined || given[each.key] !== undefined) return each;
+    const { value: _value, required, ...rest } = each;
+    const away = required ? '' : ` A single ${takeAway} takes it away.`;
+    const kept = `Leave empty to keep the one there is, of ${length.toLocaleString('en')} characters.${away}`;
+    return { ...rest, required: false, help: `${kept} ${each.help ?? ''}`.trim() };
+  });
   return {
     title: `Edit ${before.name}`.slice(0, 60),
     command: `provisioner edit ${before.name}`,
@@ -235,6 +241,29 @@ function editForm(before: Provisioner, engine: Engine, given: Record<string, str
     fields,
     private: true,
   };
+}
+
+/** Texts above this are not shown in a form again: no chat takes every length, and a text that is cut would be the new one. */
+const longestShown = 3_000;
+/** What a person writes to take a long text away. */
+const takeAway = '-';
+
+/** The parameters that are too long to be shown, with their lengths. */
+function longTexts(before: Provisioner): Map<string, number> {
+  const long = Object.entries(before.params).filter(([, value]) => String(value).length > longestShown);
+  return new Map(long.map(([key, value]) => [key, String(value).length]));
+}
+
+/** What was given, with the long texts that were left empty as they are. */
+function withLongTexts(before: Provisioner, engine: Engine, given: Record<string, string>): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const key of longTexts(before).keys()) {
+    const typed = given[key]?.trim() ?? '';
+    if (!Object.hasOwn(engine.provisioner.shape, key)) continue;
+    if (typed === '') kept[key] = String(before.params[key]);
+    else if (typed === takeAway) kept[key] = '';
+  }
+  return { ...given, ...kept };
 }
 
 function refused(form: Form, problems: Problem[]): Answer {

@@ -36,6 +36,7 @@ const textMax: Record<string, number> = {
   'plain_text_input.placeholder': 150,
   'number_input.placeholder': 150,
   'static_select.placeholder': 150,
+  'external_select.placeholder': 150,
 };
 
 const stringMax: Record<string, number> = {

@@ -9,7 +9,19 @@ import { flagOf, objectOf, objectsOf, textOf } from './json.ts';
 import type { Json, View } from './types.ts';
 
 /** What a test fills in: text, a number, a date, one or several options (by value or by their text), ids, or nothing. */
-export type FieldValue = string | number | boolean | readonly string[] | null;
+export type FieldValue = string | number | boolean | readonly string[] | ChosenFile | null;
+
+/** A file of the person's machine; uploaded when it is chosen. */
+export interface ChosenFile {
+  name: string;
+  content: string | Uint8Array;
+  /** What Slack leaves out of its object: the address, for files that have to be asked for. */
+  hidden?: boolean;
+}
+
+export function isChosenFile(value: FieldValue): value is ChosenFile {
+  return typeof value === 'object' && value !== null && 'content' in value;
+}
 
 export type Values = View['values'];
 
@@ -33,6 +45,8 @@ const KEYS: Record<string, { key: string; initial: string; many: boolean }> = {
   multi_users_select: { key: 'selected_users', initial: 'initial_users', many: true },
   multi_channels_select: { key: 'selected_channels', initial: 'initial_channels', many: true },
   multi_conversations_select: { key: 'selected_conversations', initial: 'initial_conversations', many: true },
+  // Nothing can be chosen beforehand.
+  file_input: { key: 'files', initial: 'initial_files', many: true },
 };
 
 function keysOf(element: Json): { key: string; initial: string; many: boolean } | undefined {
@@ -72,6 +86,7 @@ export function entryFor(element: Json, value: FieldValue, offered: Json[] = opt
   if (keys === undefined) throw new Error(`a ${textOf(element.type)} takes no value`);
   const type = element.type;
   if (value === null) return { type, [keys.key]: keys.many ? [] : null };
+  if (keys.key === 'files') throw new Error('a file is chosen, not written');
   const asked = (Array.isArray(value) ? value : [value]).map(String);
   if (!keys.key.startsWith('selected_option')) {
     if (keys.key === 'selected_date_time') return { type, [keys.key]: Number(value) };

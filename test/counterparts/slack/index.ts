@@ -174,9 +174,10 @@ export class Slack {
     );
   }
 
-  /** Everything the app let out, as text: arguments of calls, acknowledgements and current files; for canary searches. */
+  /** Everything the app let out, as text: arguments of calls, acknowledgements and its current files; for canary searches. */
   emitted(): string {
-    const files = this.files().map((file) => file.bytes?.toString('utf8') ?? '');
+    const ours = this.files().filter(({ owner }) => owner === undefined);
+    const files = ours.map((file) => file.bytes?.toString('utf8') ?? '');
     return JSON.stringify([this.calls.map(({ args }) => args), this.deliveries.map(({ ack }) => ack), files]);
   }
 

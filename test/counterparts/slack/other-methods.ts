@@ -237,11 +237,14 @@ function fileInfo(core: Core, args: Json): Json {
     shares[side] = { ...shares[side], [channel]: [...(shares[side]?.[channel] ?? []), { ts }] };
   }
   const { id, name, title, declaredLength: size } = file;
-  return { file: { id, name, title, size, user: BOT_USER, url_private: `${core.origin}/files/${id}`, shares } };
+  return {
+    file: { id, name, title, size, user: file.owner ?? BOT_USER, url_private: `${core.origin}/files/${id}`, shares },
+  };
 }
 
 function deleteFile(core: Core, args: Json): Json {
   const file = existingFile(core, args);
+  if (file.owner !== undefined && file.owner !== BOT_USER) throw unlucky('cant_delete_file');
   file.deleted = true;
   file.bytes = undefined;
   for (const message of core.world.messages.filter((each) => each.files.includes(file.id))) {

@@ -28,6 +28,15 @@ function fileJson(core: Core, id: string): Json {
   };
 }
 
+/** A file as the input that it was chosen in carries it (docs.slack.dev/reference/objects/file-object). */
+export function chosenFileJson(core: Core, id: string, hidden: boolean): Json {
+  const { url_private, ...json } = fileJson(core, id);
+  const file = core.world.files.get(id);
+  const common = { ...json, mimetype: 'text/plain', filetype: 'text', mode: 'hosted', is_external: false };
+  const owner = { user: file?.owner, user_team: core.team };
+  return hidden ? { ...common, ...owner, file_access: 'check_file_info' } : { ...common, ...owner, url_private };
+}
+
 /** A message as the API shows it; metadata only where it was asked for. */
 export function messageJson(core: Core, message: Message, withMetadata = false): Json {
   const json: Json = {
@@ -139,6 +148,11 @@ export function viewAction(core: Core, view: View, action: Json): Json {
     view: viewJson(view, core.team, APP_ID, BOT_ID),
     actions: [{ ...action, action_ts: stamp(core) }],
   };
+}
+
+/** A view with what is in it now. */
+export function viewOf(core: Core, view: View): Json {
+  return viewJson(view, core.team, APP_ID, BOT_ID);
 }
 
 export function viewSubmission(core: Core, view: View): Json {

@@ -5,10 +5,11 @@
  * `clear`), docs.slack.dev/interactivity/implementing-slash-commands (a body in the acknowledgement is shown to the person,
  * or to the channel with `response_type: in_channel`; commands cannot be used in threads).
  */
+import { randomBytes } from 'node:crypto';
 import { respond } from './chat-methods.ts';
 import { BOT_USER, type Core } from './core.ts';
 import type { Dispatch } from './dispatch.ts';
-import { clientErrors, entryFor, type FieldValue, findField } from './fields.ts';
+import { type ChosenFile, clientErrors, entryFor, type FieldValue, findField, isChosenFile } from './fields.ts';
 import { isObject, objectOf, objectsOf, textOf } from './json.ts';
 import { typed } from './mrkdwn.ts';
 import * as payloads from './payloads.ts';
@@ -144,7 +145,7 @@ export class Person {
     const { block, element } = findField(target.blocks, field);
     const container =
       'hash' in target
-        ? { view: { id: target.id, callback_id: target.callbackId } }
+        ? { container: { type: 'view', view_id: target.id }, view: payloads.viewOf(this.#core, target) }
         : { channel: { id: target.channel } };
     const payload = payloads.suggestion(this.#core, this.id, container, block, element, letters);
     const { ack } = await this.#dispatch.send('interactive', payload);
@@ -160,7 +161,12 @@ export class Person {
     for (const [field, value] of Object.entries(values)) {
       const { block, element } = findField(view.blocks, field);
       const blockId = textOf(block.block_id);
-      view.values[blockId] = { ...view.values[blockId], [textOf(element.action_id)]: entryFor(element, value) };
+      const entry = isChosenFile(value)
+        ? this.#chosen(element, value)
+        : textOf(element.type).includes('external') && value !== null
+          ? entryFor(element, value, await this.suggestions(view, field, String(value)))
+          : entryFor(element, value);
+      view.values[blockId] = { ...view.values[blockId], [textOf(element.action_id)]: entry };
     }
     const refusedByClient = clientErrors(view.blocks, view.values);
     if (Object.keys(refusedByClient).length > 0) {
@@ -194,6 +200,18 @@ export class Person {
       told.push(await this.#dispatch.send('interactive', payloads.viewClosed(this.#core, each, cleared)));
     }
     return told;
+  }
+
+  /** Uploads a file of the person's; Slack keeps it as theirs whatever becomes of the form. */
+  #chosen(element: Json, { name, content, hidden = false }: ChosenFile): Json {
+    if (element.type !== 'file_input') throw new Error(`a ${textOf(element.type)} takes no file`);
+    const bytes = Buffer.from(content);
+    const id = `F${randomBytes(5).toString('hex').toUpperCase()}`;
+    this.#core.world.files.set(id, {
+      ...{ id, name, title: name, declaredLength: bytes.length, bytes, owner: this.id },
+      ...{ shares: [], completed: true, deleted: false },
+    });
+    return { type: 'file_input', files: [payloads.chosenFileJson(this.#core, id, hidden)] };
   }
 
   async #write(

@@ -182,4 +182,6 @@ export interface StoredFile {
   shares: { channel: string; ts: string }[];
   completed: boolean;
   deleted: boolean;
+  /** Who uploaded it; the app's bot when left out. Only they can delete it. */
+  owner?: string;
 }

@@ -149,7 +149,11 @@ async function upload(core: Core, id: string, request: IncomingMessage): Promise
 
 function download(core: Core, id: string, request: IncomingMessage): Answer {
   const file = core.world.files.get(id);
-  if (tokenOf(request, {}) !== core.options.botToken) return { status: 403, body: 'forbidden' };
+  const { botToken, scopes } = core.options;
+  // Without the right to it, the answer is the page for signing in.
+  if (tokenOf(request, {}) !== botToken || scopes?.includes('files:read') === false) {
+    return { status: 302, body: '', headers: { location: `${core.origin}/?redir=%2Ffiles` } };
+  }
   if (file?.bytes === undefined || file.deleted) return { status: 404, body: 'file_not_found' };
   return { status: 200, body: file.bytes.toString('utf8') };
 }
