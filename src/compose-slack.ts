@@ -1,4 +1,5 @@
 /** Slack as a part of the bot role: in one workspace by a token, or in every workspace that has installed KQueen. */
+import { createFirstContact } from './bot/first-contact.ts';
 import type { Handle } from './bot/inbound.ts';
 import type { SlackCall } from './bot/slack/api.ts';
 import type { Heard } from './bot/slack/app.ts';
@@ -43,15 +44,28 @@ export async function openRunningSlack(
   parts: SlackParts,
 ): Promise<RunningSlack> {
   const { oauth, botToken, ...transport } = slack;
+  const followed = {
+    cache: parts.cache,
+    org,
+    firstContact: createFirstContact({ ...parts, org }),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+  };
   if (oauth !== undefined) {
     if (publicUrl === undefined) throw new Fault('bad-input', 'SLACK_CLIENT_ID needs KQUEEN_PUBLIC_URL.');
     const { openSlackForMany } = await import('./bot/slack/many.ts');
-    const many = await openSlackForMany({ ...transport, ...parts, oauth: { ...oauth, publicUrl }, org, newId });
+    const many = await openSlackForMany({
+      ...transport,
+      ...parts,
+      followed,
+      oauth: { ...oauth, publicUrl },
+      org,
+      newId,
+    });
     return { ...many, ...(many.requestListener ? { events: many.requestListener } : {}) };
   }
   if (botToken === undefined) throw new Fault('bad-input', 'Slack needs SLACK_BOT_TOKEN or SLACK_CLIENT_ID.');
   const { openSlack } = await import('./bot/slack/adapter.ts');
-  const one = await openSlack({ ...transport, ...parts, botToken });
+  const one = await openSlack({ ...transport, ...parts, followed, botToken });
   parts.opened(one.port);
   return {
     ...(one.requestListener ? { events: one.requestListener } : {}),

@@ -7,6 +7,7 @@ import type { Log } from '../../core/ports/log.ts';
 import type { Handle } from '../inbound.ts';
 import type { SlackCall } from './api.ts';
 import { boltLogger, type Heard, openApp, type SlackApp, type Transport } from './app.ts';
+import type { Followed } from './home.ts';
 import { openWorkspace } from './workspace.ts';
 
 export interface SlackOptions extends Transport {
@@ -15,6 +16,8 @@ export interface SlackOptions extends Transport {
   handle: Handle;
   log: Log;
   clock: Clock;
+  /** The store's changes; without them a home shows what was when it was opened. */
+  followed?: Followed;
   /** Told of each call to Slack. */
   onCall?: (call: SlackCall) => void;
 }
@@ -83,6 +86,7 @@ export async function openSlack(options: SlackOptions): Promise<SlackAdapter> {
     async stop(graceMs) {
       background.abort(new Error('stopping'));
       await app.stop(graceMs);
+      await workspace.conversation.close();
     },
     port,
   };

@@ -13,6 +13,7 @@ import type { Cache, Sealer, Store } from '../../core/ports/store.ts';
 import type { Handle } from '../inbound.ts';
 import { createApi, type SlackCall } from './api.ts';
 import { boltLogger, type Heard, openApp, type SlackApp, type Transport } from './app.ts';
+import type { Followed } from './home.ts';
 import { type Installer, installPath, type OAuth, openInstaller } from './install.ts';
 import { createInstallations, type Installed } from './installations.ts';
 import type { EventPayload } from './payloads.ts';
@@ -29,6 +30,7 @@ export interface ManyOptions extends Transport {
   log: Log;
   clock: Clock;
   onCall?: (call: SlackCall) => void;
+  followed?: Followed;
   /** A workspace is served from now on. */
   opened(port: ChatPort): void;
   /** It is served no longer. */
@@ -125,6 +127,7 @@ export async function openSlackForMany(options: ManyOptions): Promise<ManySlack>
     if (known === undefined) return;
     open.delete(team);
     log.info({ team }, 'a Slack workspace is served no longer');
+    await known.workspace.conversation.close();
     await options.closed(known.workspace.port);
   }
 
@@ -291,6 +294,7 @@ export async function openSlackForMany(options: ManyOptions): Promise<ManySlack>
       background.abort(new Error('stopping'));
       unsubscribe();
       await app.stop(graceMs);
+      await Promise.all([...open.values()].map(({ workspace }) => workspace.conversation.close()));
       await Promise.allSettled([...turns.values()]);
     },
     async ready() {

@@ -14,6 +14,8 @@ export const scopes = {
   'users:read': 'know who is a member, a guest, or from elsewhere',
   'files:write': 'hand out a kubeconfig in a direct message, and take it back',
   'files:read': 'take a long text, such as a certificate, as a file in a form',
+  'links:read': 'hear of links to clusters',
+  'links:write': 'show the cluster below such a link',
   'channels:history': 'find its own messages in public channels again',
   'groups:history': 'find its own messages in private channels again',
 } as const satisfies Record<string, string>;
@@ -22,6 +24,22 @@ export const scopes = {
 export const scopeNames: readonly string[] = Object.keys(scopes);
 
 /** Events the app subscribes to. */
-export const events = ['app_mention', 'message.im', 'app_uninstalled', 'tokens_revoked'] as const;
+export const events = [
+  'app_mention',
+  'message.im',
+  'app_home_opened',
+  'link_shared',
+  'app_uninstalled',
+  'tokens_revoked',
+] as const;
 
 export const slashCommand = '/kqueen';
+
+/** Shortcuts by their callback_id, each with what it stands for; `about` takes its text from the message. */
+export const shortcuts = {
+  'kqueen.create': { type: 'global', name: 'Create a cluster', command: 'cluster create' },
+  'kqueen.clusters': { type: 'global', name: 'My clusters', command: 'clusters mine' },
+  'kqueen.home': { type: 'global', name: 'What waits for me', command: 'home' },
+  'kqueen.this': { type: 'message', name: 'Show this cluster', command: 'about this' },
+  'kqueen.ask': { type: 'message', name: 'Ask KQueen about this', command: 'about' },
+} as const;

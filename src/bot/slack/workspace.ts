@@ -6,6 +6,7 @@ import type { Handle } from '../inbound.ts';
 import { createAnswers } from './answers.ts';
 import { createApi, type SlackApi, type SlackCall } from './api.ts';
 import { type Conversation, createConversation } from './conversation.ts';
+import type { Followed } from './home.ts';
 import { createPeople } from './people.ts';
 import { createPort, type Identity, type SlackPort } from './port.ts';
 
@@ -24,6 +25,7 @@ export interface WorkspaceOptions {
   onDead?: () => void;
   /** Whether Slack can reach us, where that takes a connection of ours. */
   linked(): boolean;
+  followed?: Followed;
 }
 
 export interface Workspace {
@@ -37,6 +39,7 @@ export interface Workspace {
 /** Opens the workspace; nothing is asked of Slack yet. */
 export async function openWorkspace(options: WorkspaceOptions): Promise<Workspace> {
   const { handle, clock, log } = options;
+  const followed = options.followed === undefined ? {} : { followed: options.followed };
   const api = await createApi(options);
   const port = createPort(api, options.linked, options.identity ?? null);
   const people = createPeople({ api, clock, log });
@@ -44,7 +47,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   return {
     port,
     api,
-    conversation: createConversation({ api, port, people, answers, handle, clock, log }),
+    conversation: createConversation({ api, port, people, answers, handle, clock, log, ...followed }),
     authorize() {
       const botUserId = port.known()?.botUser;
       return { botToken: options.token(), ...(botUserId === undefined ? {} : { botUserId }) };
