@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createDispatch } from './bot/dispatch.ts';
+import { createDurations } from './bot/durations.ts';
 import type { Inbound, Outbound } from './bot/inbound.ts';
 import { createLiveOptions } from './bot/live-options.ts';
 import { type Notifier, startNotifier } from './bot/notifier.ts';
@@ -74,6 +75,7 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
   const { org } = settings;
   const ports: ChatPort[] = [];
   const notifiers = new Map<ChatPort, Notifier>();
+  const durations = createDurations(cache, org);
   const portOf = (place: Place) =>
     ports.find((port) => port.platform === place.chat && port.workspace === place.workspace);
 
@@ -116,6 +118,8 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
       port,
       org,
       approvals: settings.approvals,
+      durations,
+      connect: (provisioner) => connectProvisioner({ store, sealer, engines }, provisioner),
     });
     notifiers.set(port, notifier);
   }
@@ -123,6 +127,7 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
   async function stopNotifying(): Promise<void> {
     ending.abort();
     await Promise.all([...notifiers.values()].map((notifier) => notifier.close()));
+    durations.close();
   }
 
   let slackHeard: Heard | undefined;

@@ -5,30 +5,28 @@
  */
 
 import { createClaim } from '../core/claim.ts';
-import { asFault, backoffMs, Fault } from '../core/errors.ts';
-import { hashOf } from '../core/plan.ts';
+import { asFault } from '../core/errors.ts';
 import { type ChatPort, type MessageRef, PlaceGone } from '../core/ports/chat.ts';
 import type { Clock, NewId } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Seen, Store } from '../core/ports/store.ts';
 import type { Message, Place } from '../core/records.ts';
-import {
-  approvalTopics,
-  healthTopic,
-  type Topic,
-  type TopicParts,
-  topicsOf,
-  type Wanted,
-  wantedOf,
-  within,
-} from './topics.ts';
+import { createBoards } from './board.ts';
+import { createBudget } from './budget.ts';
+import type { Durations } from './durations.ts';
+import { createKeeper, newMessage } from './keeper.ts';
+import type { LogTailParts } from './log-tail.ts';
+import type { Next } from './moves.ts';
+import { approvalTopics, healthTopic, type Topic, type TopicParts, topicsOf, within } from './topics.ts';
 
-export interface NotifierParts extends TopicParts {
+export interface NotifierParts extends TopicParts, LogTailParts {
   store: Store;
   clock: Clock;
   newId: NewId;
   log: Log;
   port: ChatPort;
+  /** How long past jobs took; without it no message says how long a job will take. */
+  durations?: Durations;
 }
 
 export interface Notifier {
@@ -40,18 +38,25 @@ export interface Notifier {
 }
 
 const claimMs = 6_000;
+/** Calls of the chat that are under way at the same moment. */
+const mostAtOnce = 8;
 
 /** Starts the notifier of one workspace. */
 export function startNotifier(parts: NotifierParts): Notifier {
   const { cache, store, clock, port, log, org } = parts;
   const claim = createClaim({ store, newId: parts.newId, org }, `posts.${port.platform}.${port.workspace}`, claimMs);
   const stop = new AbortController();
+  const budget = createBudget(clock, port.limits);
+  const boards = createBoards({
+    ...{ cache, engines: parts.engines, org, approvals: parts.approvals, clock },
+    ...{ chat: port.platform, workspace: port.workspace },
+    ...{ editEveryMs: port.limits.editEveryMs, editsPerMinute: port.limits.editsPerMinute },
+  });
+  const keeper = createKeeper({ ...parts, boards, budget, want });
   /** Topics to look at, with the time before which it is no use. */
   const due = new Map<string, { topic: Topic; at: number }>();
   const busy = new Set<string>();
   let leader = false;
-  let edits = port.limits.editsPerMinute;
-  let refilledAt = clock.now();
   let wake: (() => void) | undefined;
 
   function want(topic: Topic, at: number): void {
@@ -91,55 +96,72 @@ export function startNotifier(parts: NotifierParts): Notifier {
         leader = false;
         log.warn({ error: asFault(thrown).message }, 'the claim on the workspace cannot be held');
       }
-      if (leader && !before)
-        for (const topic of topicsOf(parts, port.platform, port.workspace, clock.now())) want(topic, clock.now());
-      if (leader) heartbeat();
+      if (leader && !before) begin();
+      if (leader) for (const topic of boards.look(clock.now())) want(topic, clock.now());
       await clock.sleep(claimMs / 3, stop.signal).catch(() => undefined);
     }
   }
 
-  /** Running jobs are looked at again now and then, for their elapsed time. */
-  function heartbeat(): void {
+  /** Takes over from whoever wrote before: what they have just spent is spent, and what is open is looked at. */
+  function begin(): void {
     const now = clock.now();
-    const running = cache.query('job', org, {
-      where: (job) =>
-        job.startedAt !== undefined && job.endedAt === undefined && within(job.place, port.platform, port.workspace),
-      limit: 1_000,
+    const recent = cache.query('message', org, {
+      where: ({ editedAt, place }) =>
+        editedAt !== undefined && now - editedAt < 60_000 && within(place, port.platform, port.workspace),
+      limit: 10_000,
     });
-    for (const job of running.items)
-      want({ id: `job.${job.id}`, about: { kind: 'job', id: job.id }, to: job.place }, now + running.total * 200);
-  }
-
-  function refill(now: number): void {
-    edits = Math.min(port.limits.editsPerMinute, edits + ((now - refilledAt) * port.limits.editsPerMinute) / 60_000);
-    refilledAt = now;
+    for (const { edits, editedAt, place } of recent.items)
+      budget.made(edits > 0 ? 'edit' : 'post', place.conversation, editedAt ?? now);
+    boards.load(now);
+    for (const topic of topicsOf(parts, port.platform, port.workspace, now)) want(topic, now);
   }
 
   async function write(): Promise<void> {
     while (!stop.signal.aborted) {
-      const now = clock.now();
-      refill(now);
-      const ready = leader ? [...due.values()].filter(({ topic, at }) => at <= now && !busy.has(topic.id)) : [];
-      const ranked = ready
-        .map((each) => ({ ...each, wanted: wantedOf(parts, each.topic.about, now) }))
-        .sort((a, b) => Number(b.wanted?.last ?? false) - Number(a.wanted?.last ?? false));
-      for (const { topic } of ranked.slice(0, Math.max(0, 8 - busy.size))) {
-        due.delete(topic.id);
-        busy.add(topic.id);
-        keep(topic)
-          .catch((thrown: unknown) => {
-            log.warn({ topic: topic.id, error: asFault(thrown).message }, 'a message could not be brought up to date');
-            want(topic, clock.now() + 5_000);
-          })
-          .finally(() => {
-            busy.delete(topic.id);
-            wake?.();
-          });
-      }
-      const waiting = [...due.values()].map(({ at }) => at);
-      const pause = waiting.length > 0 ? Math.max(50, Math.min(1_000, Math.min(...waiting) - now)) : 1_000;
-      await nap(pause);
+      const pause = leader ? startTurns(clock.now()) : 1_000;
+      await nap(Math.max(20, Math.min(1_000, pause)));
     }
+  }
+
+  /** Starts the turns that matter most and that the chat bears; the milliseconds until there is something to do again. */
+  function startTurns(now: number): number {
+    let soonest = 1_000;
+    const ready: { topic: Topic; next: Next }[] = [];
+    for (const [id, { topic, at }] of due) {
+      if (at > now) soonest = Math.min(soonest, at - now);
+      if (at > now || busy.has(id)) continue;
+      const next = keeper.glance(topic, now);
+      if (next && next.at <= now) ready.push({ topic, next });
+      else due.delete(id);
+      if (next && next.at > now) want(topic, next.at);
+    }
+    ready.sort((a, b) => a.next.rank - b.next.rank || a.next.at - b.next.at);
+    for (const { topic, next } of ready) {
+      if (busy.size >= mostAtOnce) return 1_000;
+      const waits = keeper.wait(topic, next);
+      if (waits === 0) startTurn(topic);
+      else {
+        // Not looked at again before there may be room, unless it changes.
+        due.set(topic.id, { topic, at: now + waits });
+        soonest = Math.min(soonest, waits);
+      }
+    }
+    return soonest;
+  }
+
+  function startTurn(topic: Topic): void {
+    due.delete(topic.id);
+    busy.add(topic.id);
+    keeper
+      .turn(topic)
+      .catch((thrown: unknown) => {
+        log.warn({ topic: topic.id, error: asFault(thrown).message }, 'a message could not be brought up to date');
+        want(topic, clock.now() + 5_000);
+      })
+      .finally(() => {
+        busy.delete(topic.id);
+        wake?.();
+      });
   }
 
   async function nap(ms: number): Promise<void> {
@@ -152,107 +174,6 @@ export function startNotifier(parts: NotifierParts): Notifier {
     ]);
     wake = undefined;
     timer.abort();
-  }
-
-  /** Brings one message up to date: intent, post, edit, ping, close. */
-  async function keep(topic: Topic): Promise<void> {
-    const now = clock.now();
-    const ref = { kind: 'message', org, id: topic.id } as const;
-    const stored = await store.get(ref);
-    if (stored?.record.closed) {
-      // A new change of health within the damping time opens its message again.
-      if (topic.about.kind !== 'health') return;
-    }
-    const wanted = wantedOf(parts, topic.about, now);
-    let message = stored?.record;
-    let revision = stored?.revision ?? 0;
-    const save = async (next: Message): Promise<void> => {
-      const done = await store.commit([{ op: 'put', ref, record: next, if: revision }]);
-      if (!done.ok) throw new Fault('conflict', 'Another replica has written this message.');
-      revision = done.revision;
-      message = next;
-    };
-    if (!wanted) {
-      if (message && !message.closed) await save({ ...message, closed: true });
-      return;
-    }
-    if (message?.retryAt !== undefined && message.retryAt > now) return want(topic, message.retryAt);
-    try {
-      let fresh = false;
-      if (!message) {
-        const place = 'person' in topic.to ? await port.direct(topic.to.person) : topic.to;
-        await save(newMessage(parts, topic, place, now));
-        fresh = true;
-      }
-      if (!message) return;
-      const shows = hashOf(wanted.card);
-      if (!message.ref) {
-        const found = fresh ? null : await port.find(message.place, message.key);
-        const posted = found ?? (await port.post(message.place, wanted.card, message.key));
-        const { retryAt: _retry, ...rest } = message;
-        await save({ ...rest, ref: posted, attempts: 0, editedAt: clock.now(), ...(found ? {} : { shown: shows }) });
-        if (found) return want(topic, clock.now());
-      } else if (message.shown !== shows) {
-        const next = (message.editedAt ?? 0) + port.limits.editEveryMs;
-        if (!wanted.last && (next > now || edits < port.limits.editsPerMinute * 0.2))
-          return want(topic, Math.max(next, now + 500));
-        if (edits < 1) return want(topic, now + 1_000);
-        edits -= 1;
-        await port.edit(message.place, message.ref, wanted.card);
-        const { retryAt: _retry, ...rest } = message;
-        await save({
-          ...rest,
-          shown: shows,
-          edits: message.edits + 1,
-          attempts: 0,
-          editedAt: clock.now(),
-          closed: false,
-        });
-      }
-      if (wanted.last && message.shown === shows && !message.closed) {
-        const ping = wanted.ping && !message.pinged ? wanted.ping : undefined;
-        await save({ ...message, closed: true, pinged: message.pinged || ping !== undefined });
-        if (ping) await port.ping(message.place, message.ref ?? null, ping.person, ping.text);
-      }
-    } catch (thrown) {
-      await failed(topic, message, wanted, thrown, save);
-    }
-  }
-
-  async function failed(
-    topic: Topic,
-    message: Message | undefined,
-    wanted: Wanted,
-    thrown: unknown,
-    save: (next: Message) => Promise<void>,
-  ): Promise<void> {
-    const now = clock.now();
-    if (thrown instanceof PlaceGone) {
-      log.warn({ topic: topic.id, error: thrown.message }, 'a place is gone');
-      if (!message) return;
-      const direct = wanted.fallback ? await port.direct(wanted.fallback).catch(() => null) : null;
-      if (!direct || direct.conversation === message.place.conversation) return save({ ...message, closed: true });
-      const { ref: _ref, shown: _shown, ...rest } = message;
-      await save({ ...rest, place: direct, attempts: 0 });
-      return want(topic, now);
-    }
-    const fault = asFault(thrown);
-    if (fault.kind === 'conflict') return want(topic, now + 1_000);
-    if (!message || fault.kind === 'internal') throw fault;
-    if (fault.kind === 'not-found' && message.ref) {
-      // Somebody has deleted it: what it had to say is said in a new one.
-      const { ref: _ref, shown: _shown, ...rest } = message;
-      await save({ ...rest, key: parts.newId(16) });
-      return want(topic, now);
-    }
-    if (!fault.retryable) {
-      log.error({ topic: topic.id, error: fault.message, detail: fault.detail }, 'the chat refuses a message');
-      return save({ ...message, closed: true });
-    }
-    const attempts = message.attempts + 1;
-    const retryAt = now + backoffMs(fault, Math.min(attempts, 6), 0.5);
-    await save({ ...message, attempts, retryAt });
-    want(topic, retryAt);
   }
 
   /** Resolves when the message is not there any more, whoever removed it. */
@@ -317,21 +238,5 @@ export function startNotifier(parts: NotifierParts): Notifier {
           log.info({ error: asFault(thrown).message }, 'the claim on the workspace ends by itself'),
         );
     },
-  };
-}
-
-function newMessage(parts: NotifierParts, topic: Topic, place: Place, now: number): Message {
-  return {
-    v: 1,
-    id: topic.id,
-    org: parts.org,
-    about: topic.about,
-    place,
-    key: parts.newId(16),
-    edits: 0,
-    closed: false,
-    pinged: false,
-    attempts: 0,
-    createdAt: now,
   };
 }

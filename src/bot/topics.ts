@@ -5,9 +5,9 @@ import { hashOf } from '../core/plan.ts';
 import { atLeast } from '../core/policy.ts';
 import type { Engines } from '../core/ports/engine.ts';
 import type { Cache } from '../core/ports/store.ts';
-import { endedStates, type Message, type Place } from '../core/records.ts';
+import { endedStates, type Job, type Message, type Place } from '../core/records.ts';
 import { approvalCard } from '../core/views/approval.ts';
-import { jobCard } from '../core/views/job.ts';
+import { type JobLook, jobCard, waitsForPerson } from '../core/views/job.ts';
 
 /** One message to keep up to date. */
 export interface Topic {
@@ -21,10 +21,6 @@ export interface Topic {
 /** What the topic should show now. */
 export interface Wanted {
   card: Card;
-  /** Nothing more will come. */
-  last: boolean;
-  /** Told once below the message when it is the last. */
-  ping?: { person: string; text: string };
   /** Where to go when the place is gone. */
   fallback?: string;
 }
@@ -36,9 +32,6 @@ export interface TopicParts {
   /** Where requests for approval go; empty means a direct message to each approver. */
   approvals: readonly Place[];
 }
-
-/** How coarse the elapsed time of a running job is shown, in milliseconds: finer would be an edit for nothing. */
-const heartbeatMs = 15_000;
 
 /** How long after its end an event is still news to somebody who has not been told. */
 const newsMs = 3_600_000;
@@ -137,13 +130,47 @@ export function healthTopic(
   return { id, about: { kind: 'health', id: clusterId }, to: cluster.place };
 }
 
+/** How a topic stands, without its card; null when what it is about is gone. */
+export interface Standing {
+  /** The same as long as nothing but time has passed. */
+  mark: string;
+  /** Nothing more will come. */
+  last: boolean;
+  job?: Job;
+}
+
+/** How a topic stands now. Boards are not among them. */
+export function standingOf(parts: TopicParts, about: Message['about']): Standing | null {
+  const { cache, org } = parts;
+  if (about.kind === 'approval') {
+    const approval = cache.get({ kind: 'approval', org, id: about.id });
+    if (!approval || !cache.get({ kind: 'job', org, id: approval.job })) return null;
+    return { mark: hashOf([approval.state, approval.decidedAt]), last: approval.state !== 'pending' };
+  }
+  if (about.kind === 'health') {
+    const wanted = wantedOf(parts, about, 0);
+    return wanted && { mark: hashOf(wanted.card), last: true };
+  }
+  const job = cache.get({ kind: 'job', org, id: about.id });
+  if (!job) return null;
+  const approval = cache.get({ kind: 'approval', org, id: job.id });
+  return {
+    mark: hashOf([job.state, job.endedAt, job.steps.map(({ state }) => state), approval?.state, waitsForPerson(job)]),
+    last: endedStates.includes(job.state),
+    job,
+  };
+}
+
+/** What is known beside the records when a job's card is made. */
+export type Beside = Pick<JobLook, 'past' | 'nextLook' | 'onBoard'>;
+
 /** What a topic shows now; null when what it is about is gone. */
-export function wantedOf(parts: TopicParts, about: Message['about'], now: number): Wanted | null {
+export function wantedOf(parts: TopicParts, about: Message['about'], now: number, beside: Beside = {}): Wanted | null {
   const { cache, engines, org } = parts;
   if (about.kind === 'approval') {
     const approval = cache.get({ kind: 'approval', org, id: about.id });
     const job = approval && cache.get({ kind: 'job', org, id: approval.job });
-    return approval && job ? { card: approvalCard(approval, job), last: approval.state !== 'pending' } : null;
+    return approval && job ? { card: approvalCard(approval, job) } : null;
   }
   if (about.kind === 'health') {
     const cluster = cache.get({ kind: 'cluster', org, id: about.id });
@@ -151,28 +178,18 @@ export function wantedOf(parts: TopicParts, about: Message['about'], now: number
     const health = cache.get({ kind: 'health', org, id: about.id });
     return {
       card: clusterCard(cluster, health, health?.at ?? now, engines.get(cluster.engine)),
-      last: true,
       fallback: cluster.owner,
     };
   }
   const job = cache.get({ kind: 'job', org, id: about.id });
   if (!job) return null;
-  const last = endedStates.includes(job.state);
   const card = jobCard(job, {
     approval: cache.get({ kind: 'approval', org, id: job.id }),
     cluster: cache.get({ kind: 'cluster', org, id: job.cluster }),
     health: cache.get({ kind: 'health', org, id: job.cluster }),
     capabilities: engines.get(job.engine)?.capabilities,
-    now: last ? (job.endedAt ?? now) : coarse(job.startedAt ?? job.requestedAt, now),
+    now: job.endedAt ?? now,
+    ...beside,
   });
-  return {
-    card,
-    last,
-    fallback: job.requestedBy,
-    ...(last ? { ping: { person: job.requestedBy, text: card.title } } : {}),
-  };
-}
-
-function coarse(since: number, now: number): number {
-  return since + Math.floor((now - since) / heartbeatMs) * heartbeatMs;
+  return { card, fallback: job.requestedBy };
 }

@@ -148,7 +148,8 @@ describe('one-live-message', () => {
     start();
     let job = await put('Running');
     for (let percent = 1; percent <= 60; percent += 1) {
-      job = await put('Running', job, { percent });
+      const state = percent % 2 === 0 ? 'done' : 'doing';
+      job = await put('Running', job, { percent, steps: [{ name: 'Provision', state }] });
       await pause(200);
     }
     await put('Failed', job);
