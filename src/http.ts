@@ -18,6 +18,8 @@ export interface Routes {
     look(token: string): Promise<string | null>;
     take(token: string): Promise<{ name: string; content: string } | null>;
   };
+  /** Whether links to clusters lead to a page that says where to ask about them. */
+  clusterLinks?: boolean;
   /** What is not ready, by name; empty when all is. */
   notReady(): Promise<Record<string, string>>;
   metrics(): Promise<{ type: string; body: string }>;
@@ -94,6 +96,7 @@ async function route(
     response.writeHead(200, { 'content-type': page.type }).end(page.body);
     return;
   }
+  if (path.startsWith('/c/') && routes.clusterLinks) return clusterPage(request, response, path.slice(3));
   if (path.startsWith('/d/') && routes.handout) return handout(routes.handout, request, response, path.slice(3));
   if (key === 'POST /local' && routes.local) return local(routes.local, request, response);
   return text(response, 404, 'There is nothing here.\n');
@@ -142,6 +145,14 @@ const page = (
 <title>KQueen</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:38rem;margin:4rem auto;padding:0 1rem}button{font:inherit;padding:.6rem 1.2rem}</style>
 <h1>KQueen</h1>${body}</html>`;
 
+const pageHeaders = {
+  'content-type': 'text/html; charset=utf-8',
+  'cache-control': 'no-store',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
+};
+
 /** GET shows a page and burns nothing, so that link previews are harmless; POST issues and burns. */
 async function handout(
   routes: NonNullable<Routes['handout']>,
@@ -149,13 +160,7 @@ async function handout(
   response: ServerResponse,
   token: string,
 ): Promise<void> {
-  const headers = {
-    'content-type': 'text/html; charset=utf-8',
-    'cache-control': 'no-store',
-    'referrer-policy': 'no-referrer',
-    'x-content-type-options': 'nosniff',
-    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
-  };
+  const headers = pageHeaders;
   const gone = page(
     '<p>This link has been used or has expired. Ask KQueen for a new one with <code>cluster access</code>.</p>',
   );
@@ -179,6 +184,16 @@ async function handout(
       'content-disposition': `attachment; filename="${file.name}"`,
     })
     .end(file.content);
+}
+
+/** Says where to ask. The same for a cluster that exists and one that does not: whoever has a link is not known to be of the organisation. */
+function clusterPage(request: IncomingMessage, response: ServerResponse, rest: string): void {
+  const name = rest.replace(/\/$/, '');
+  if (!/^[a-z](?:[a-z0-9-]{0,28}[a-z0-9])?$/.test(name)) return void text(response, 404, 'There is nothing here.\n');
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return void text(response, 405, 'Open this link in a browser.\n');
+  const asked = `<p>This link is about the cluster <strong>${name}</strong>. Ask KQueen in Slack or Teams for it:</p><p><code>cluster show ${name}</code></p>`;
+  response.writeHead(200, pageHeaders).end(page(asked));
 }
 
 /** The admin of a machine without a terminal: loopback only, and only with the token that was printed at the start. */

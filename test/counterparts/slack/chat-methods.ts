@@ -5,8 +5,11 @@
  * blocks and metadata that are left out are kept, empty ones removed; archived channel: `is_inactive`), chat.postEphemeral
  * (`user_not_in_channel`), chat.delete (`cant_delete_message`; ephemeral messages cannot be deleted or updated).
  */
+
+import { checkMessageBlocks } from './blocks.ts';
 import { BOT_USER, type Core } from './core.ts';
-import { flagOf, isObject, objectsOf, parsed, textOf } from './json.ts';
+import { flagOf, isObject, objectOf, objectsOf, parsed, textOf } from './json.ts';
+import { mrkdwnTexts } from './mrkdwn.ts';
 import { messageJson } from './payloads.ts';
 import { unlucky, wrong } from './refusal.ts';
 import type { Json, Message } from './types.ts';
@@ -135,12 +138,43 @@ function unreact(core: Core, args: Json): Json {
   return {};
 }
 
+/**
+ * docs.slack.dev/reference/methods/chat.unfurl: `unfurl_id` with `source`, or `channel` with `ts`; a map from the links, exactly as they were told, to
+ * blocks (`cannot_unfurl_url`, `cannot_find_message`).
+ */
+function unfurl(core: Core, args: Json): Json {
+  const byId = textOf(args.unfurl_id);
+  if ((byId === '') !== (textOf(args.source) === '')) throw wrong('invalid_arguments', ['unfurl_id goes with source']);
+  const message = byId === '' ? core.world.find(textOf(args.channel), textOf(args.ts)) : core.unfurls.get(byId);
+  if (message === undefined || message.deleted)
+    throw unlucky(byId === '' ? 'cannot_find_message' : 'invalid_unfurl_id');
+  const unfurls = structured(args, 'unfurls', 'invalid_unfurls_format');
+  if (!isObject(unfurls) || Object.keys(unfurls).length === 0) throw wrong('missing_unfurls');
+  for (const [url, shown] of Object.entries(unfurls)) {
+    if (!linksIn(message.text).includes(url)) throw wrong('cannot_unfurl_url', [url]);
+    const blocks = objectsOf(objectOf(shown).blocks);
+    const complaints = checkMessageBlocks(blocks);
+    if (complaints.length > 0) throw wrong('invalid_blocks', complaints);
+    for (const each of mrkdwnTexts('', blocks)) core.world.checkText(`chat.unfurl ${url}`, each);
+    message.unfurls.set(url, blocks);
+  }
+  return {};
+}
+
+/** The links in a message as Slack writes them. */
+export function linksIn(text: string): string[] {
+  return [...text.matchAll(/<(https?:\/\/[^|>]+)(?:\|[^>]*)?>/g)].map(([, url = '']) =>
+    url.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&'),
+  );
+}
+
 export const CHAT_METHODS: Record<string, Handler> = {
   'chat.postMessage': postMessage,
   'chat.postEphemeral': postEphemeral,
   'chat.update': update,
   'chat.delete': remove,
   'chat.getPermalink': getPermalink,
+  'chat.unfurl': unfurl,
   'reactions.add': react,
   'reactions.remove': unreact,
 };

@@ -3,7 +3,7 @@ import { Faults } from './faults.ts';
 import { Rates } from './rates.ts';
 import type { Registration } from './registration.ts';
 import { ResponseUrls, Triggers } from './tickets.ts';
-import type { Call, Clock, Delivery, SlackOptions } from './types.ts';
+import type { Call, Clock, Delivery, Message, SlackOptions } from './types.ts';
 import { Views } from './views.ts';
 import { World } from './world.ts';
 
@@ -31,6 +31,8 @@ export class Core {
   readonly deadTokens = new Map<string, string>();
   /** The app as Slack knows it, where it is installed by OAuth. */
   registration: Registration | undefined;
+  /** Messages whose links may be unfurled, by unfurl_id. */
+  readonly unfurls = new Map<string, Message>();
   /** One-time tickets for WebSocket connections. */
   readonly tickets = new Set<string>();
 

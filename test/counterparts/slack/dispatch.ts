@@ -117,7 +117,8 @@ export class Dispatch {
     } else if (status !== 200 && status !== 0) {
       this.#core.world.violate('bad-ack', `${what}: answered with status ${status}`);
     }
-    const silent = kind === 'event' || payload.type === 'block_actions' || payload.type === 'view_closed';
+    const silent =
+      kind === 'event' || ['block_actions', 'view_closed', 'shortcut', 'message_action'].includes(String(payload.type));
     if (status === 200 && silent && ack !== '') {
       this.#core.world.violate('ack-with-body', `${what}: Slack ignores ${JSON.stringify(ack).slice(0, 200)}`);
     }

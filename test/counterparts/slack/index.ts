@@ -2,7 +2,7 @@
  * The loopback Slack: a program that plays Slack's side for an unmodified Bolt app, over HTTP or Socket Mode, and holds the
  * app to Slack's documented contract. What the app did wrong is in `violations`; a test ends by asserting that it is empty.
  *
- * Installing by OAuth and several workspaces behind one address are in cloud.ts. It does not play: files read by people, unfurls, and the
+ * Installing by OAuth and several workspaces behind one address are in cloud.ts. It does not play: files read by people, and the
  * automatic retries of events (ask for them with `redeliver`). Listens on 127.0.0.1 only.
  */
 import { createServer } from 'node:http';

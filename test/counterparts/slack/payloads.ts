@@ -5,6 +5,7 @@
  * (block_actions, view_submission, view_closed, block_suggestion), docs.slack.dev/apis/events-api (outer envelope).
  */
 import { randomBytes } from 'node:crypto';
+import { linksIn } from './chat-methods.ts';
 import { APP_ID, BOT_ID, BOT_USER, type Core, VERIFICATION_TOKEN } from './core.ts';
 import { startingValues } from './fields.ts';
 import { textOf } from './json.ts';
@@ -104,6 +105,55 @@ export function commandFields(core: Core, userId: string, channel: Channel, comm
     is_enterprise_install: 'false',
     response_url: `${core.origin}/response/${url.id}`,
     trigger_id: core.triggers.mint(userId),
+  };
+}
+
+/** Somebody chose a shortcut that belongs to no message. */
+export function globalShortcut(core: Core, userId: string, callbackId: string): Json {
+  return {
+    type: 'shortcut',
+    ...commonJson(core, userId),
+    callback_id: callbackId,
+    trigger_id: core.triggers.mint(userId),
+    action_ts: stamp(core),
+  };
+}
+
+/** Somebody chose a shortcut of a message, be the app there or not. */
+export function messageShortcut(core: Core, userId: string, callbackId: string, message: Message): Json {
+  const url = core.responseUrls.mint(userId, message.channel, message);
+  return {
+    type: 'message_action',
+    ...commonJson(core, userId),
+    callback_id: callbackId,
+    trigger_id: core.triggers.mint(userId),
+    action_ts: stamp(core),
+    message_ts: message.ts,
+    channel: { id: message.channel, name: core.world.channels.get(message.channel)?.name ?? '' },
+    message: messageJson(core, message),
+    response_url: `${core.origin}/response/${url.id}`,
+  };
+}
+
+/** Links of the app's domains in a message that was just written; undefined when there are none. */
+export function linkShared(core: Core, message: Message): Json | undefined {
+  const domains = core.options.unfurlDomains ?? [];
+  const links = linksIn(message.text)
+    .map((url) => ({ url, domain: new URL(url).hostname }))
+    .filter(({ domain }) => domains.some((each) => domain === each || domain.endsWith(`.${each}`)));
+  if (links.length === 0) return undefined;
+  const id = `${core.team}.${randomBytes(6).toString('hex')}`;
+  core.unfurls.set(id, message);
+  return {
+    type: 'link_shared',
+    channel: message.channel,
+    is_bot_user_member: core.world.channels.get(message.channel)?.hasBot === true,
+    user: message.author,
+    message_ts: message.ts,
+    ...(message.threadTs === undefined ? {} : { thread_ts: message.threadTs }),
+    unfurl_id: id,
+    source: 'conversations_history',
+    links,
   };
 }
 

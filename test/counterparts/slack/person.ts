@@ -94,10 +94,22 @@ export class Person {
     return delivery;
   }
 
-  /** Opens the app's home tab. */
-  async openHome(): Promise<Delivery> {
-    const event = { type: 'app_home_opened', user: this.id, channel: this.dm, tab: 'home' };
+  /** Opens one of the app's tabs: its home, or the direct conversation. */
+  async openHome(tab: 'home' | 'messages' = 'home'): Promise<Delivery> {
+    const event = { type: 'app_home_opened', user: this.id, channel: this.dm, tab };
     return await this.#dispatch.send('event', payloads.eventEnvelope(this.#core, event));
+  }
+
+  /** Chooses a global shortcut. */
+  async shortcut(callbackId: string): Promise<Delivery> {
+    return await this.#dispatch.send('interactive', payloads.globalShortcut(this.#core, this.id, callbackId));
+  }
+
+  /** Chooses a shortcut of a message. */
+  async messageShortcut(message: Message, callbackId: string): Promise<Delivery> {
+    this.#mustSee(message);
+    const payload = payloads.messageShortcut(this.#core, this.id, callbackId, message);
+    return await this.#dispatch.send('interactive', payload);
   }
 
   /** Clicks a button (or an overflow option) of a message; a confirmation dialog is confirmed. */
@@ -243,6 +255,8 @@ export class Person {
     }
     const { subscription, type } = payloads.audience(where);
     if (where.hasBot && events.includes(subscription)) heard.push({ ...common, type: 'message', channel_type: type });
+    const shared = events.includes('link_shared') ? payloads.linkShared(this.#core, message) : undefined;
+    if (shared !== undefined) heard.push(shared);
     return await Promise.all(
       heard.map((event) => this.#dispatch.send('event', payloads.eventEnvelope(this.#core, event))),
     );

@@ -36,6 +36,7 @@ export const METHODS: Record<string, MethodRule> = {
   'chat.postEphemeral': bot(T4, 'chat:write'),
   'chat.update': bot(T3, 'chat:write'),
   'chat.delete': bot(T3, 'chat:write'),
+  'chat.unfurl': bot(T3, 'links:write'),
   'chat.getPermalink': bot(undefined),
   'conversations.open': bot(T3, 'im:write'),
   'conversations.info': bot(T3, 'channels:read'),

@@ -58,6 +58,8 @@ export interface SlackOptions {
   clock?: Clock;
   /** Scopes granted to the bot token; every scope when left out. */
   scopes?: string[];
+  /** Hosts whose links the app unfurls (`unfurl_domains` of the manifest). */
+  unfurlDomains?: string[];
   /** Bot events the app subscribed to. */
   events?: string[];
   /** The manifest's `should_escape` of the slash command: mentions, channels and links arrive as entities. */
@@ -107,6 +109,8 @@ export interface Message {
   /** The response_url (or acknowledgement) that made it, if one did. */
   readonly via: string | undefined;
   readonly reactions: Map<string, Set<string>>;
+  /** Blocks that the app has put below a link of it, by the link. */
+  readonly unfurls: Map<string, Json[]>;
 }
 
 /** What the app told Slack, and what Slack answered. */

@@ -140,6 +140,7 @@ export class World implements Names {
       deleted: false,
       via: posting.via,
       reactions: new Map(),
+      unfurls: new Map(),
     };
     this.messages.push(message);
     if (message.ephemeralTo === undefined) this.onChange({ kind: 'posted', message });
