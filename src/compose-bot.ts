@@ -246,6 +246,7 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
         output.write(name, text);
       },
       ...(output.ask ? { ask: output.ask } : {}),
+      readFile: output.readFile,
     });
     chats.terminal = terminal;
     serve(terminal.port);

@@ -4,8 +4,11 @@
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { open } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { Writable } from 'node:stream';
 import type { Log } from './core/ports/log.ts';
@@ -73,6 +76,7 @@ export function openConsole(): LocalConsole {
         if (secret) process.stdout.write('\n');
         return line;
       },
+      readFile: readText,
     },
     async read(say) {
       let work: Promise<unknown> = Promise.resolve();
@@ -91,6 +95,46 @@ export function openConsole(): LocalConsole {
     },
     close: () => lines.close(),
   };
+}
+
+/** A text file of this machine for the person who sits at it: at most `most` characters. Throws an Error that says why it cannot be taken. */
+export async function readText(path: string, most: number): Promise<string> {
+  const found = path.startsWith('~/') ? join(homedir(), path.slice(2)) : path;
+  const file = await open(found).catch((error: unknown) => {
+    throw new Error(`${path} cannot be read (${codeOf(error)}).`);
+  });
+  try {
+    const about = await file.stat();
+    if (!about.isFile()) throw new Error(`${path} is no file.`);
+    const { size } = about;
+    const tooLong = new Error(`${path} is too long: at most ${most.toLocaleString('en')} characters are taken here.`);
+    // A character takes at most three bytes for each unit that it is counted as. What grows while it is read is too long as well.
+    if (size > most * 3) throw tooLong;
+    const bytes = Buffer.alloc(size + 1);
+    const { bytesRead } = await file.read(bytes, 0, size + 1, 0);
+    if (bytesRead > size) throw tooLong;
+    const text = decoded(bytes.subarray(0, bytesRead));
+    if (text === null) throw new Error(`${path} is not text in UTF-8.`);
+    if (text.trim() === '') throw new Error(`${path} is empty.`);
+    if (text.length > most) throw tooLong;
+    return text;
+  } finally {
+    await file.close();
+  }
+}
+
+function decoded(bytes: Uint8Array): string | null {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return text.includes('\0') ? null : text;
+  } catch (error) {
+    if (error instanceof TypeError) return null;
+    throw error;
+  }
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown';
 }
 
 /** The token with which the person who started KQueen acts as the admin where there is no terminal. */

@@ -45,6 +45,8 @@ export interface Settings {
   terminal?: {
     write(name: string, text: string): void;
     ask?: (name: string, question: string, secret: boolean) => Promise<string | null>;
+    /** Reads a file of this machine for a long text in a form; only where the person sits at it. */
+    readFile?: (path: string, most: number) => Promise<string>;
   };
   /** Accepts lines for the terminal's admin over loopback HTTP with this token. */
   localToken?: string;

@@ -47,7 +47,8 @@ export function renderText(card: Card, width = 100): string {
 export function renderFormText(form: Form, width = 100): string {
   const body = form.intro ? paragraphs(unmarked(form.intro), width - 2) : [];
   for (const field of form.fields) {
-    const choices = (field.choices ?? []).map(({ value, label, note }) => {
+    const all = field.choices ?? [];
+    const choices = all.slice(0, mostChoices).map(({ value, label, note }) => {
       const said = [label === value ? '' : label, note ?? ''].filter(Boolean).join(', ');
       return said ? `${value} (${said})` : value;
     });
@@ -55,7 +56,9 @@ export function renderFormText(form: Form, width = 100): string {
       `${field.key}${field.required ? '' : ' (optional)'}: ${field.label}.`,
       field.help ?? '',
       field.example ? `Such as ${field.example}.` : '',
-      choices.length > 0 ? `One of: ${choices.join(', ')}.` : '',
+      choices.length > 0
+        ? `One of${oneOf(all.length)}: ${choices.join(', ')}${all.length > choices.length ? ' …' : '.'}`
+        : '',
       range(field),
       field.value === undefined || field.kind.startsWith('secret') ? '' : `[${field.value}]`,
     ];
@@ -63,6 +66,13 @@ export function renderFormText(form: Form, width = 100): string {
     if (field.problem) body.push(...wrap(`  ! ${line(field.problem)}`, width - 2));
   }
   return [line(form.title), ...body.map((each) => `  ${each}`)].join('\n');
+}
+
+/** Longer lists are searched, not read. */
+const mostChoices = 12;
+
+function oneOf(count: number): string {
+  return count > mostChoices ? ` ${count}, such as` : '';
 }
 
 function range({ min, max, maxLength }: Field): string {

@@ -5,6 +5,8 @@ import type { ChatPort, MessageRef } from '../../core/ports/chat.ts';
 import type { NewId } from '../../core/ports/clock.ts';
 import type { Place } from '../../core/records.ts';
 import type { Handle, Inbound, Outbound } from '../inbound.ts';
+import { givenUp, loadingMs } from '../loading.ts';
+import { askField } from './ask.ts';
 import { clean, line, renderFormText, renderText } from './render.ts';
 
 export interface TerminalOptions {
@@ -14,6 +16,8 @@ export interface TerminalOptions {
   write(name: string, text: string): void;
   /** Asks a person one question; `secret` answers are not echoed. Null: nobody is there to answer, so forms are only shown. */
   ask?: (name: string, question: string, secret: boolean) => Promise<string | null>;
+  /** Reads a file for a long text (`@path`); only where the one who answers sits at this machine. Throws an Error in words for people. */
+  readFile?: ((path: string, most: number) => Promise<string>) | undefined;
 }
 
 export interface Terminal {
@@ -102,52 +106,93 @@ export function openTerminal(options: TerminalOptions): Terminal {
     async ready() {},
   };
 
-  async function pass(
-    name: string,
-    part: Pick<Inbound, 'source' | 'text'> & { values?: Record<string, string> },
-  ): Promise<Outbound[]> {
-    const inbound: Inbound = {
+  async function pass(name: string, part: Said, before: Draft | null = null): Promise<Outbound[]> {
+    const answers = await sent(name, part);
+    for (const answer of answers) await show(name, answer, before);
+    return answers;
+  }
+
+  function sent(name: string, part: Said): Promise<Outbound[]> {
+    return handle({
       ...part,
       eventId: `terminal.${newId(16)}`,
       person: { id: terminalPerson(name), name, external: null },
       place: terminalPlace(name),
       private: true,
       canOpenForm: options.ask !== undefined,
-    };
-    const answers = await handle(inbound);
-    for (const answer of answers) await show(name, answer);
-    return answers;
+    });
   }
 
-  async function show(name: string, answer: Outbound): Promise<void> {
-    if (answer.problems?.length && !answer.form) {
-      for (const { field, message } of answer.problems) write(name, `[!] ${line(field)}: ${line(message)}`);
+  async function show(name: string, answer: Outbound, before: Draft | null): Promise<void> {
+    const problems = answer.problems ?? [];
+    if (problems.length > 0 && !answer.form) {
+      for (const { field, message } of problems)
+        write(name, `[!] ${field === '' ? '' : `${line(field)}: `}${line(message)}`);
+      // Nothing of it is lost: only what was refused is asked for again.
+      const wrong = before?.form.fields.some(({ key }) => problems.some(({ field }) => field === key));
+      if (before && wrong) await fillIn(name, marked(before.form, problems), before);
       return;
     }
     if (answer.card && !answer.receipt) print(name, answer.card);
-    if (!answer.form) return;
-    write(name, renderFormText(answer.form));
+    if (answer.form) await fillIn(name, answer.form, before);
+  }
+
+  async function fillIn(name: string, asked: Form, before: Draft | null): Promise<void> {
+    const form = await loaded(name, asked);
+    write(name, renderFormText(form));
     if (!options.ask) {
-      write(name, oneLine(answer.form));
+      write(name, oneLine(form));
       return;
     }
-    const values = await fill(name, answer.form, options.ask);
-    if (values) await pass(name, { source: 'form', text: answer.form.command, values });
+    const draft = (before?.rounds ?? 0) < mostRounds ? await fill(name, form, before) : null;
+    if (draft) await pass(name, { source: 'form', text: form.command, values: draft.values }, draft);
     else write(name, 'Left as it was; nothing was done.');
   }
 
-  async function fill(
-    name: string,
-    form: Form,
-    ask: NonNullable<TerminalOptions['ask']>,
-  ): Promise<Record<string, string> | null> {
-    const values: Record<string, string> = {};
-    for (const field of form.fields) {
-      const answer = await ask(name, question(field), field.kind.startsWith('secret'));
-      if (answer === null) return null;
-      values[field.key] = answer.trim() === '' ? (field.value ?? '') : answer;
+  /** The form with the choices that were still awaited, if they come. */
+  async function loaded(name: string, form: Form): Promise<Form> {
+    if (form.loading === undefined) return form;
+    write(name, `Loading what ${line(form.loading)} offers …`);
+    return givenUp((await again(name, form, valuesOf(form))) ?? form);
+  }
+
+  /** The form once more, for what is filled in so far. */
+  async function again(name: string, form: Form, values: Record<string, string>): Promise<Form | undefined> {
+    const answers = await sent(name, { source: 'open-form', text: form.command, values, waitMs: loadingMs });
+    return answers.find((each) => each.form !== undefined)?.form;
+  }
+
+  /** Asks field by field; of a refused form only what was wrong. Another form, for a field that others depend on, goes on with what it has more. */
+  async function fill(name: string, asked: Form, before: Draft | null): Promise<Draft | null> {
+    const { ask, readFile } = options;
+    if (!ask) return null;
+    const asking = {
+      ask: (question: string, secret: boolean) => ask(name, question, secret),
+      write: (text: string) => write(name, text),
+      readFile,
+    };
+    let form = asked;
+    const answered = new Map<string, string>();
+    const wrong = new Set(form.fields.filter(({ problem }) => problem !== undefined).map(({ key }) => key));
+    if (before && wrong.size > 0) {
+      for (const { key } of form.fields) {
+        const kept = before.values[key];
+        if (!wrong.has(key) && kept !== undefined) answered.set(key, kept);
+      }
     }
-    return values;
+    for (let field = nextOf(form, answered); field !== undefined; field = nextOf(form, answered)) {
+      const value = await askField(field, asking);
+      if (value === null) return null;
+      answered.set(field.key, value);
+      if (field.reloads !== true || value === (field.value ?? '')) continue;
+      const next = await again(name, form, { ...valuesOf(form), ...Object.fromEntries(answered) });
+      if (next === undefined) continue;
+      form = givenUp(next);
+      write(name, renderFormText({ ...form, fields: form.fields.filter(({ key }) => !answered.has(key)) }));
+    }
+    const keys = new Set(form.fields.map(({ key }) => key));
+    const values = Object.fromEntries([...answered].filter(([key]) => keys.has(key)));
+    return { form, values, rounds: (before?.rounds ?? 0) + 1 };
   }
 
   return {
@@ -162,6 +207,35 @@ export function openTerminal(options: TerminalOptions): Terminal {
   };
 }
 
+/** What a person says, or the form they send. */
+type Said = Pick<Inbound, 'source' | 'text' | 'values' | 'waitMs'>;
+
+/** A form as it was filled in last. */
+interface Draft {
+  form: Form;
+  values: Record<string, string>;
+  rounds: number;
+}
+
+/** Nobody is asked for the same more often than this. */
+const mostRounds = 8;
+
+function nextOf(form: Form, answered: Map<string, string>): Field | undefined {
+  return form.fields.find(({ key }) => !answered.has(key));
+}
+
+function valuesOf({ fields }: Form): Record<string, string> {
+  return Object.fromEntries(fields.flatMap(({ key, value }) => (value === undefined ? [] : [[key, value]])));
+}
+
+function marked(form: Form, problems: { field: string; message: string }[]): Form {
+  const fields = form.fields.map(({ problem: _problem, ...each }) => {
+    const found = problems.find(({ field }) => field === each.key);
+    return found ? { ...each, problem: found.message } : each;
+  });
+  return { ...form, fields };
+}
+
 /** How a form is answered where nobody can be asked. */
 function oneLine(form: Form): string {
   if (form.private)
@@ -170,8 +244,4 @@ function oneLine(form: Form): string {
     ({ key, value }) => `${key}=${value === undefined || value === '' ? '…' : quoteValue(value)}`,
   );
   return `Type it in one line, such as: ${line(form.command)} ${line(given.join(' '))}`;
-}
-
-function question(field: Field): string {
-  return `  ${line(field.label)}${field.value === undefined ? '' : ` [${line(field.value)}]`}: `;
 }
