@@ -59,6 +59,9 @@ function stamp(at: number | null): string | null {
   return at === null ? null : `${new Date(at).toISOString().slice(0, 19)}Z`;
 }
 
+/** What there is below a stack. */
+const parts = new Set(['resources', 'events', 'template', 'environment', 'outputs', 'actions', 'preview']);
+
 /** Answers requests to Heat. */
 export function makeHeat(world: World, limits: Limits): (asked: Asked) => Answer {
   return (asked) => {
@@ -77,13 +80,15 @@ export function makeHeat(world: World, limits: Limits): (asked: Asked) => Answer
     if (line === 'POST validate' && name === undefined) return validate(asked);
     if (kind !== 'stacks') return heatError(404, 'HTTPNotFound', 'The resource could not be found.');
     if (name === undefined) return method === 'POST' ? create(asked) : list(asked);
-    const found = [...world.stacks.values()].filter((each) => each.project === asked.project && each.name === name);
-    const stack =
-      id === undefined ? found.find((each) => each.deletedAt === null) : found.find((each) => each.id === id);
-    const byId = [...world.stacks.values()].find((each) => each.project === asked.project && each.id === name);
-    if (id === undefined && (stack ?? byId)) return redirect(asked, (stack ?? byId) as FakeStack, []);
-    if (!stack) return gone(name);
-    return one(asked, stack, rest);
+    const all = [...world.stacks.values()].filter((each) => each.project === asked.project);
+    // By name alone Heat only says where the stack is, whatever of it is asked for.
+    if (id === undefined || parts.has(id)) {
+      const named =
+        all.find((each) => each.name === name && each.deletedAt === null) ?? all.find((each) => each.id === name);
+      return named ? redirect(asked, named, path.slice(2)) : gone(name);
+    }
+    const stack = all.find((each) => each.name === name && each.id === id);
+    return stack ? one(asked, stack, rest) : gone(name);
   }
 
   function one(asked: Asked, stack: FakeStack, rest: string[]): Answer {
@@ -164,7 +169,7 @@ export function makeHeat(world: World, limits: Limits): (asked: Asked) => Answer
     if (stack.action === 'DELETE')
       return heatError(400, 'NotSupported', 'Updating a stack when it is deleting is not supported.');
     const patch = asked.method === 'PATCH';
-    const hot = body.template === undefined && patch ? stack.hot : readHot(body.template);
+    const hot = (body.template ?? null) === null && patch ? stack.hot : readHot(body.template);
     const given = parametersOf(body);
     const values = valuesOf(hot, patch ? { ...stack.values, ...given } : given, limits.exists);
     const fixed = hot.parameters.filter(
