@@ -93,8 +93,9 @@ const doing: Record<string, string> = {
 function stepOf(resources: Resource[], stack: Stack, secrets: readonly string[]): string | undefined {
   const { action } = statusOf(stack.stack_status);
   const running = resources.filter((each) => statusOf(each.resource_status).status === 'IN_PROGRESS');
-  const leaves = running.filter((each) => linkId(each, 'nested') === undefined);
-  const names = [...new Set((leaves.length > 0 ? leaves : running).map((each) => pathOf(each)))];
+  const homes = new Set(running.map((each) => linkId(each, 'stack')));
+  const leaves = running.filter((each) => !homes.has(linkId(each, 'nested') ?? ''));
+  const names = [...new Set(leaves.map((each) => pathOf(each)))];
   if (names.length === 0) return undefined;
   const verb = doing[action] ?? oneLine(action, [], 20);
   const more = names.length > 2 ? ` and ${names.length - 2} more` : '';
