@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: what KQueen takes for its main acts, next to the rawest client doing the same work in the same run, on real etcd (with
- * fsync) and Redis. Prints a table; exits with 1 when a goal is missed. `--quick` for a fast look, `--only=ack,list` for some of it.
+ * fsync) and Redis. Prints a table; exits with 1 when a goal is missed. `--quick` for a fast look, `--only=ack,list` for some of it,
+ * `--engines=gke,aks` for some of the engines.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,10 +24,12 @@ process.env.NODE_OPTIONS ??= scripts.start
   .join(' ');
 
 const quick = process.argv.includes('--quick');
-const only = process.argv
-  .find((each) => each.startsWith('--only='))
-  ?.slice(7)
-  .split(',');
+const named = (option: string) =>
+  process.argv
+    .find((each) => each.startsWith(option))
+    ?.slice(option.length)
+    .split(',');
+const only = named('--only=');
 const missing = (['etcd', 'redis-server'] as const).filter((name) => findServer(name) === null);
 if (missing.length > 0) {
   console.log(`The bench needs ${missing.join(' and ')}, which this machine does not have; nothing was measured.`);
@@ -40,7 +43,7 @@ const parts: [string, (stage: Awaited<ReturnType<typeof openStage>>) => Promise<
   ['start', (stage) => measureStart(stage, rounds)],
   ['death', (stage) => measureDeath(stage, rounds)],
   ['many', (stage) => measureMany(stage, quick ? 200 : 1_000)],
-  ['engines', (stage) => measureEngines(stage, 200, quick ? 15_000 : 60_000)],
+  ['engines', (stage) => measureEngines(stage, 200, quick ? 15_000 : 60_000, named('--engines='))],
 ];
 const rows: Row[] = [];
 const stage = await openStage({ fsync: true, speed: 1 });
