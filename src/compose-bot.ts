@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createDispatch } from './bot/dispatch.ts';
 import { createDurations } from './bot/durations.ts';
+import { createFirstContact } from './bot/first-contact.ts';
 import type { Inbound, Outbound } from './bot/inbound.ts';
 import { createLiveOptions } from './bot/live-options.ts';
 import { type Notifier, startNotifier } from './bot/notifier.ts';
@@ -211,6 +212,8 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
     const conversation = (id: string) => ({ kind: 'conversation', org, id }) as const;
     const teams = await openTeams({
       ...settings.teams,
+      ...(settings.publicUrl ? { publicUrl: settings.publicUrl } : {}),
+      firstContact: createFirstContact({ store, clock, org }),
       handle,
       log,
       clock,

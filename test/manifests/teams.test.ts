@@ -7,6 +7,7 @@ import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
 import { describe, expect, it } from 'vitest';
 import { colorIcon, outlineIcon, type Picture } from '../../scripts/draw-icons.ts';
+import { messageAction } from '../../src/bot/teams/extensions.ts';
 import { registry } from '../../src/core/commands/index.ts';
 
 interface Manifest {
@@ -15,6 +16,8 @@ interface Manifest {
   name: { short: string; [key: string]: unknown };
   icons: { color: string; outline: string };
   accentColor: string;
+  developer: { websiteUrl: string };
+  composeExtensions: { botId: string; commands: { id: string }[]; messageHandlers: unknown[] }[];
   bots: {
     botId: string;
     scopes: string[];
@@ -93,6 +96,17 @@ describe('the manifest', () => {
     ]);
     expect(id).toBe(emptyId);
     expect(readFileSync(join(folder, 'README.md'), 'utf8')).toContain(emptyId);
+  });
+
+  it('offers the action on messages and unfurls the links that the code answers', () => {
+    const [extension, ...others] = manifest().composeExtensions;
+    expect(others).toEqual([]);
+    expect(extension?.botId).toBe(emptyId);
+    expect(extension?.commands).toMatchObject([
+      { id: messageAction, type: 'action', context: ['message'], fetchTask: true },
+    ]);
+    const host = new URL(manifest().developer.websiteUrl).hostname;
+    expect(extension?.messageHandlers).toEqual([{ type: 'link', value: { domains: [host] } }]);
   });
 
   it('lists commands that exist, as help describes them, in each scope once', () => {

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import type { MessageRef } from '../../core/ports/chat.ts';
 import type { Place } from '../../core/records.ts';
 import type { Inbound } from '../inbound.ts';
-import { fieldPrefix } from './form.ts';
+import { loadingMs } from '../loading.ts';
+import { isTask } from './dialogs.ts';
+import { fieldPrefix, typedPrefix } from './form.ts';
 
 const Account = z.looseObject({
   id: z.string().min(1).max(500),
@@ -27,6 +29,8 @@ export const Activity = z.looseObject({
     isGroup: z.boolean().nullish(),
   }),
   text: z.string().nullish(),
+  /** In the IANA database; Teams sends it with what a person writes. */
+  localTimezone: z.string().max(100).nullish(),
   replyToId: z.string().max(500).nullish(),
   value: z.unknown().optional(),
   entities: z.array(z.looseObject({ type: z.string().optional() })).nullish(),
@@ -34,7 +38,11 @@ export const Activity = z.looseObject({
 });
 export type Activity = z.infer<typeof Activity>;
 
-const Payload = z.looseObject({ kqueen: z.enum(['button', 'form', 'reload']), command: z.string().min(1).max(20_000) });
+const Payload = z.looseObject({
+  kqueen: z.enum(['button', 'form', 'reload', 'dialog']),
+  command: z.string().min(1).max(20_000),
+});
+const TaskValue = z.looseObject({ data: z.unknown().optional() });
 const ExecuteValue = z.looseObject({ action: z.looseObject({ data: z.unknown().optional() }) });
 const Mention = z.looseObject({
   type: z.literal('mention'),
@@ -77,11 +85,25 @@ export function isExecute({ type, name }: Activity): boolean {
   return type === 'invoke' && name === 'adaptiveCard/action';
 }
 
+/** Whether a message is said to us: in a channel or group chat only what mentions us is, whatever else the app is let to hear. */
+export function isForUs(activity: Activity): boolean {
+  const { text, recipient, entities: marks, value } = activity;
+  if (activity.type !== 'message' || isPersonalChat(activity)) return true;
+  if (Payload.safeParse(value).success) return true;
+  if (recipient?.name && text?.includes(`<at>${recipient.name}</at>`)) return true;
+  return (marks ?? []).some((mark) => Mention.safeParse(mark).data?.mentioned.id === recipient?.id);
+}
+
 /** A message or click as a deed; null for what is none, or for an action that is not ours. */
 export function readDeed(activity: Activity, workspace: string): Deed | null {
-  const execute = isExecute(activity);
+  const task = isTask(activity);
+  const execute = isExecute(activity) || task;
   if (!execute && activity.type !== 'message') return null;
-  const payload = execute ? ExecuteValue.safeParse(activity.value).data?.action.data : activity.value;
+  const payload = task
+    ? TaskValue.safeParse(activity.value).data?.data
+    : execute
+      ? ExecuteValue.safeParse(activity.value).data?.action.data
+      : activity.value;
   const sent = Payload.safeParse(payload);
   const text = typedText(activity);
   if (!sent.success && (execute || (text === '' && payload !== undefined && payload !== null))) return null;
@@ -89,11 +111,15 @@ export function readDeed(activity: Activity, workspace: string): Deed | null {
   const place = placeOf(activity, workspace);
   const personal = isPersonalChat(activity);
   const shared = { eventId: eventId(activity, execute), place, private: personal, canOpenForm: true };
-  if (!sent.success) return { ...shared, source: personal ? 'direct' : 'mention', text };
+  // Who only calls us wants to know how things are.
+  if (!sent.success) return { ...shared, source: personal ? 'direct' : 'mention', text: text || 'home' };
   const message = messageOf(activity, place);
   const clicked = { ...shared, text: sent.data.command, ...(message ? { message } : {}) };
   if (sent.data.kqueen === 'button') return { ...clicked, source: 'button' };
-  return { ...clicked, source: sent.data.kqueen === 'form' ? 'form' : 'open-form', values: valuesOf(sent.data) };
+  const values = valuesOf(sent.data);
+  if (sent.data.kqueen === 'form') return { ...clicked, source: 'form', values };
+  // The person sees the button at work; Teams waits longer than this.
+  return { ...clicked, source: 'open-form', values, waitMs: loadingMs };
 }
 
 /** The message a button sits on. */
@@ -111,6 +137,11 @@ function valuesOf(payload: Record<string, unknown>): Record<string, string> {
   for (const [key, value] of Object.entries(payload).slice(0, 300)) {
     if (!key.startsWith(fieldPrefix) || !['string', 'number', 'boolean'].includes(typeof value)) continue;
     values[key.slice(fieldPrefix.length)] = String(value);
+  }
+  // What was typed beside a list counts for what is chosen in it.
+  for (const [key, value] of Object.entries(payload).slice(0, 300)) {
+    if (!key.startsWith(typedPrefix) || typeof value !== 'string' || value.trim() === '') continue;
+    values[key.slice(typedPrefix.length)] = value.trim();
   }
   return values;
 }

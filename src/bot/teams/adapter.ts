@@ -6,20 +6,24 @@ import type { ChatPort } from '../../core/ports/chat.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { Place } from '../../core/records.ts';
+import type { FirstContact } from '../first-contact.ts';
 import type { Handle, Inbound, Outbound } from '../inbound.ts';
-import { Activity, isExecute, placeOf, readDeed, tenantOf } from './activity.ts';
+import { Activity, isExecute, isForUs, placeOf, readDeed, tenantOf } from './activity.ts';
 import type { ClickAnswer } from './answer.ts';
 import { planDelivery } from './answer.ts';
 import type { AppType, Connector, Endpoints, Member } from './connector.ts';
 import { appTypes, openConnector, publicCloud, Refused } from './connector.ts';
 import type { ConversationStore } from './conversations.ts';
 import { openConversations } from './conversations.ts';
+import { answerExtension, isExtension } from './extensions.ts';
 import { HttpRefusal, isLocal, isLoopback, readJson, reply } from './listener.ts';
+import type { Publish } from './pictures.ts';
 import { openPeople } from './people.ts';
 import type { OnCall } from './port.ts';
 import { cardDraft, openPort, openPoster, patienceMs } from './port.ts';
 import { openRates } from './rates.ts';
 import { plainText, renderCard } from './render.ts';
+import { isAdded, welcome } from './welcome.ts';
 
 export interface TeamsOptions extends ConversationStore {
   /** Empty turns Microsoft's authentication off, which takes `development` and serves this machine alone. */
@@ -36,6 +40,12 @@ export interface TeamsOptions extends ConversationStore {
   clock: Clock;
   log: Log;
   onCall?: OnCall;
+  /** KQueen's own address, whose links are shown as what they lead to. */
+  publicUrl?: string;
+  /** Gives a picture that fits into no card an address; without it those are written in letters. */
+  publish?: Publish;
+  /** Without it nobody is greeted. */
+  firstContact?: FirstContact;
   /** Deadline of each call to Microsoft, in milliseconds (default 5,000). */
   timeoutMs?: number;
 }
@@ -114,7 +124,17 @@ export async function openTeams(options: TeamsOptions): Promise<Teams> {
   async function answer(activity: Activity, member: () => Promise<Member>, respond: (click?: ClickAnswer) => void) {
     const clicked = isExecute(activity);
     const ours = open || tenantOf(activity) === options.tenantId;
-    if (activity.type !== 'message' && !clicked) {
+    if (isExtension(activity)) {
+      const person = await personOf(activity, member);
+      const parts = {
+        workspace,
+        answersOf,
+        ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
+      };
+      return respond({ kind: 'body', body: await answerExtension(activity, person, parts) });
+    }
+    if (ours && isAdded(activity)) return await greet(activity, member, respond);
+    if ((activity.type !== 'message' && !clicked) || !isForUs(activity)) {
       if (ours) await conversations.remember(activity, null);
       return respond();
     }
@@ -132,6 +152,18 @@ export async function openTeams(options: TeamsOptions): Promise<Teams> {
     await delivery.rest();
     // A message is taken as delivered only when its answer is sent: if we die before, Teams delivers it again.
     respond(delivery.click);
+  }
+
+  /** The app was added to somebody's personal chat. */
+  async function greet(activity: Activity, member: () => Promise<Member>, respond: () => void): Promise<void> {
+    const person = await personOf(activity, member);
+    await conversations.remember(activity, person.external === null ? person.id : null);
+    respond();
+    const { firstContact } = options;
+    if (firstContact === undefined) return;
+    await welcome(activity, person, { poster, workspace, firstContact }).catch((error: unknown) => {
+      log.warn({ err: error }, 'a person could not be greeted in Teams');
+    });
   }
 
   async function sendUnknown(place: Place): Promise<void> {
@@ -182,7 +214,13 @@ export async function openTeams(options: TeamsOptions): Promise<Teams> {
 
   return {
     requestListener,
-    port: openPort({ workspace, poster, conversations, connector }),
+    port: openPort({
+      workspace,
+      poster,
+      conversations,
+      connector,
+      ...(options.publish ? { publish: options.publish } : {}),
+    }),
     async stop(graceMs) {
       stopping = true;
       const grace = new AbortController();
@@ -206,6 +244,7 @@ function appTypeOf(written: string): AppType {
 
 /** The body of the answer to a click ("Universal Actions for Adaptive Cards", Microsoft Learn). */
 function clickBody(click: ClickAnswer): unknown {
+  if (click.kind === 'body') return click.body;
   return click.kind === 'card'
     ? { statusCode: 200, type: 'application/vnd.microsoft.card.adaptive', value: click.card }
     : { statusCode: 200, type: 'application/vnd.microsoft.activity.message', value: click.text };

@@ -17,7 +17,11 @@ import { isPersonal, plainText, renderCard } from './render.ts';
 import { clip, oneLine } from './text.ts';
 
 /** How a click is answered in its own HTTP response. */
-export type ClickAnswer = { kind: 'card'; card: AdaptiveCard } | { kind: 'line'; text: string };
+export type ClickAnswer =
+  | { kind: 'card'; card: AdaptiveCard }
+  | { kind: 'line'; text: string }
+  /** The whole body, for invokes that are no clicks. */
+  | { kind: 'body'; body: unknown };
 
 /** What to send for an answer, rendered. */
 interface Shown {
