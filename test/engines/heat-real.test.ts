@@ -58,24 +58,22 @@ describe.skipIf(lacksOpenstack())('the Heat engine and a real Keystone and Heat'
     return { ...target, ...(seen.externalId ? { externalId: seen.externalId } : {}) };
   }
 
-  /** A request to Heat past the engine, as somebody else with the same account. */
+  /** A request past the engine, as somebody else with the same account. */
+  async function send(url: string, method: string, body?: unknown, token = ''): Promise<Response> {
+    const headers = { 'content-type': 'application/json', accept: 'application/json', 'x-auth-token': token };
+    return fetch(url, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  }
+
+  async function token(): Promise<string> {
+    const { id, password } = cloud.user;
+    const identity = { methods: ['password'], password: { user: { id, password } } };
+    const auth = { identity, scope: { project: { id: cloud.projectId } } };
+    const answer = await send(`${cloud.keystoneUrl}/v3/auth/tokens?nocatalog`, 'POST', { auth });
+    return answer.headers.get('x-subject-token') ?? '';
+  }
+
   async function ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
-    const { user, projectId } = cloud;
-    const auth = {
-      identity: { methods: ['password'], password: { user: { id: user.id, password: user.password } } },
-      scope: { project: { id: projectId } },
-    };
-    const headers = { 'content-type': 'application/json', accept: 'application/json' };
-    const signedIn = await fetch(`${cloud.keystoneUrl}/v3/auth/tokens?nocatalog`, {
-      method: 'POST',
-      headers,
-      body: JSON.stringify({ auth }),
-    });
-    const answer = await fetch(`${cloud.heatUrl}/v1/${projectId}${path}`, {
-      method,
-      headers: { ...headers, 'x-auth-token': signedIn.headers.get('x-subject-token') ?? '' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
+    const answer = await send(`${cloud.heatUrl}/v1/${cloud.projectId}${path}`, method, body, await token());
     const text = await answer.text();
     return { status: answer.status, body: text.startsWith('{') ? JSON.parse(text) : text };
   }
@@ -371,20 +369,10 @@ describe.skipIf(lacksOpenstack())('the Heat engine and a real Keystone and Heat'
   }, 60_000);
 
   it('looks with an application credential, and explains why it cannot create', async () => {
-    const { user, keystoneUrl, projectId } = cloud;
-    const auth = {
-      identity: { methods: ['password'], password: { user: { id: user.id, password: user.password } } },
-      scope: { project: { id: projectId } },
-    };
-    const post = (path: string, body: unknown, token = '') =>
-      fetch(`${keystoneUrl}/v3${path}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-auth-token': token },
-        body: JSON.stringify(body),
-      });
-    const token = (await post('/auth/tokens', { auth })).headers.get('x-subject-token') ?? '';
-    const application_credential = { name: 'kqueen', unrestricted: true };
-    const answer = await post(`/users/${user.id}/application_credentials`, { application_credential }, token);
+    const { user, keystoneUrl } = cloud;
+    const path = `${keystoneUrl}/v3/users/${user.id}/application_credentials`;
+    const wanted = { application_credential: { name: 'kqueen', unrestricted: true } };
+    const answer = await send(path, 'POST', wanted, await token());
     const { application_credential: made } = (await answer.json()) as {
       application_credential: { id: string; secret: string };
     };

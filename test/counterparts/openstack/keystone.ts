@@ -128,7 +128,7 @@ export function makeKeystone(catalog: Keystone['catalog']): Keystone {
           project: { ...token.project, domain },
           is_domain: false,
           roles: ['member', 'reader', 'heat_stack_owner'].map((name) => ({ id: keystoneId(), name })),
-          catalog: catalog(token.project.id),
+          catalog: keystone.catalog(token.project.id),
         });
       }
       return { token: made };
