@@ -1,6 +1,7 @@
 import { SANDBOX_TITLE, type Size } from './catalog.ts';
 import type { ClusterRecord } from './cloud-records.ts';
 import { isObject, type JsonObject, objectAt, objectsAt, textAt } from './json.ts';
+import { Kinds } from './kube-kinds.ts';
 import { Objects, timestamp } from './kube-objects.ts';
 import { resourceOf } from './kube-registry.ts';
 import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES } from './kube-roles.ts';
@@ -16,7 +17,7 @@ function ensure(store: ObjectStore, resource: string, namespace: string, body: J
   const name = textAt(body, 'metadata', 'name') ?? '';
   const found = store.get(resource, namespace, name);
   if (found !== undefined) return found;
-  return new Objects(store).create(resourceOf(resource), namespace, body, OPTIONS);
+  return new Objects(store, Kinds.of(store)).create(resourceOf(resource), namespace, body, OPTIONS);
 }
 
 /** What every cluster has from its first moment: namespaces, roles, the API's own service, and what runs in kube-system. */
@@ -187,7 +188,7 @@ function nodeInfo(version: string, cluster: string, name: string): JsonObject {
 /** Takes a machine away; what runs on it is ended by the controller. */
 export function removeNode(store: ObjectStore, cluster: ClusterRecord, index: number): void {
   const name = nodeName(cluster, index);
-  const objects = new Objects(store);
+  const objects = new Objects(store, Kinds.of(store));
   const options = { dryRun: false, grace: 0, propagation: 'Background', uid: undefined, version: undefined };
   const gone: [string, string, string][] = [
     ['nodes', '', name],

@@ -1,10 +1,11 @@
 import { decoded, type Exchange } from './exchange.ts';
 import { isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt } from './json.ts';
 import { ADMIN, allowed, CONTROLLER, refusal, sameSecret, type User, userOfToken, type Wish } from './kube-access.ts';
-import { discovery, openapi } from './kube-discovery.ts';
+import { aggregated, discovery, openapi } from './kube-discovery.ts';
+import { Kinds } from './kube-kinds.ts';
 import { Objects } from './kube-objects.ts';
 import { listObjects, type Scope, watchObjects } from './kube-reading.ts';
-import { findResource, type Resource } from './kube-registry.ts';
+import type { Resource } from './kube-registry.ts';
 import {
   answerError,
   deleted,
@@ -41,7 +42,7 @@ export type KubeCluster = {
 type Target = { resource: Resource; namespace: string; name: string; subresource: string };
 
 /** Resource paths: /api/v1/… and /apis/<group>/<version>/…; undefined when the path has no such form. */
-function targetOf(path: string): Target | undefined {
+function targetOf(kinds: Kinds, path: string): Target | undefined {
   const parts = path
     .split('/')
     .filter((part) => part !== '')
@@ -60,8 +61,8 @@ function targetOf(path: string): Target | undefined {
     parts.splice(0, 2);
   }
   const [plural = '', name = '', subresource = '', more] = parts;
-  const resource = findResource(group, plural);
-  if (resource === undefined || resource.version !== version || more !== undefined) return undefined;
+  const resource = kinds.find(group, version, plural);
+  if (resource === undefined || more !== undefined) return undefined;
   if (!resource.namespaced && namespace !== '') return undefined;
   return { resource, namespace, name, subresource };
 }
@@ -88,12 +89,14 @@ function verbOf(method: string, target: Target, watching: boolean): string {
 export class KubeApi {
   readonly #cluster: KubeCluster;
   readonly #store: ObjectStore;
+  readonly #kinds: Kinds;
   readonly #objects: Objects;
 
   constructor(cluster: KubeCluster) {
     this.#cluster = cluster;
     this.#store = cluster.store;
-    this.#objects = new Objects(cluster.store);
+    this.#kinds = Kinds.of(cluster.store);
+    this.#objects = new Objects(cluster.store, this.#kinds);
   }
 
   /** Answers a request whose path below the cluster's root is given. */
@@ -113,7 +116,7 @@ export class KubeApi {
       return;
     }
     const user = this.#impersonated(exchange, this.#userOf(exchange));
-    const target = targetOf(path);
+    const target = targetOf(this.#kinds, path);
     if (target === undefined) {
       this.#plain(exchange, path, user);
       return;
@@ -199,12 +202,17 @@ export class KubeApi {
       });
       return;
     }
-    const schema = openapi(path, exchange.headers.accept ?? '', version);
+    const schema = openapi(this.#kinds, path, exchange.headers.accept ?? '', version);
     if (schema !== undefined) {
       exchange.send(200, schema.body, schema.type);
       return;
     }
-    const found = discovery(path, this.#cluster.address());
+    const whole = aggregated(this.#kinds, path, exchange.headers.accept ?? '');
+    if (whole !== undefined) {
+      exchange.send(200, JSON.stringify(whole.body), whole.type);
+      return;
+    }
+    const found = discovery(this.#kinds, path, this.#cluster.address());
     if (found === undefined) throw noSuchPath();
     exchange.json(200, found);
   }
@@ -354,7 +362,7 @@ export class KubeApi {
       resource,
       namespace,
       name,
-      '',
+      'scale',
       writeOptions(exchange, this.#isOwn(exchange)),
       (old) => {
         const before = scaleOf(old);

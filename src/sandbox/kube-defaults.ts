@@ -11,6 +11,8 @@ import {
   textAt,
   textsAt,
 } from './json.ts';
+import { groupCauses, setGroupDefaults, setGroupInitial } from './kube-defaults-groups.ts';
+import { isQuantity } from './kube-quantities.ts';
 import { type Resource, resourceKey } from './kube-registry.ts';
 import { matchesLabels } from './kube-selectors.ts';
 import type { Cause } from './kube-status.ts';
@@ -66,7 +68,6 @@ function defaultPodSpec(spec: JsonObject): void {
 
 /** Fills what the API server fills on every write. The object is changed in place. */
 export function setDefaults(resource: Resource, object: JsonObject): void {
-  const spec = isObject(object.spec) ? object.spec : undefined;
   switch (resourceKey(resource)) {
     case 'pods': {
       const own = child(object, 'spec');
@@ -124,7 +125,7 @@ export function setDefaults(resource: Resource, object: JsonObject): void {
       fill(child(object, 'spec'), { volumeMode: 'Filesystem' });
       return;
     default:
-      if (spec !== undefined) object.spec = spec;
+      setGroupDefaults(resource, object, defaultTemplate);
   }
 }
 
@@ -171,7 +172,7 @@ export function setInitial(
       object.status = { phase: 'Pending' };
       return;
     default:
-      return;
+      setGroupInitial(resource, object);
   }
 }
 
@@ -213,7 +214,7 @@ function podSpecCauses(spec: JsonObject, path: string): Cause[] {
     if ((textAt(container, 'image') ?? '') === '') causes.push(required(`${at}.image`));
     for (const kind of ['requests', 'limits']) {
       for (const [resource, amount] of Object.entries(objectAt(container, 'resources', kind))) {
-        if (!/^\d+(\.\d+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/.test(String(amount))) {
+        if (!isQuantity(String(amount))) {
           causes.push(
             wrong(
               `${at}.resources.${kind}.${resource}`,
@@ -277,7 +278,7 @@ export function validate(resource: Resource, object: JsonObject, old: JsonObject
       }
       break;
     default:
-      break;
+      causes.push(...groupCauses(resource, object, old, podSpecCauses));
   }
   return causes;
 }

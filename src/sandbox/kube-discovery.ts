@@ -1,7 +1,12 @@
 import type { JsonObject } from './json.ts';
-import { apiVersionOf, groups, RESOURCES, type Resource } from './kube-registry.ts';
+import type { Kinds } from './kube-kinds.ts';
+import { apiVersionOf, type Resource } from './kube-registry.ts';
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+
+function verbsOf(resource: Resource): string[] {
+  return resource.review ? ['create'] : resource.computed ? ['get', 'list'] : VERBS;
+}
 
 function describe(resource: Resource): JsonObject[] {
   const base: JsonObject = {
@@ -9,7 +14,7 @@ function describe(resource: Resource): JsonObject[] {
     singularName: resource.singular,
     namespaced: resource.namespaced,
     kind: resource.kind,
-    verbs: resource.review ? ['create'] : VERBS,
+    verbs: verbsOf(resource),
     ...(resource.shortNames.length > 0 ? { shortNames: [...resource.shortNames] } : {}),
     ...(resource.categories.length > 0 ? { categories: [...resource.categories] } : {}),
   };
@@ -33,14 +38,21 @@ function describe(resource: Resource): JsonObject[] {
   return parts;
 }
 
-function groupOf(group: string): JsonObject {
-  const versions = [...new Set(RESOURCES.filter((entry) => entry.group === group).map((entry) => entry.version))];
+function groupOf(kinds: Kinds, group: string): JsonObject {
+  const versions = [
+    ...new Set(
+      kinds
+        .all()
+        .filter((entry) => entry.group === group)
+        .map((entry) => entry.version),
+    ),
+  ];
   const list = versions.map((version) => ({ groupVersion: `${group}/${version}`, version }));
   return { name: group, versions: list, preferredVersion: list[0] };
 }
 
 /** The answer for a discovery path below the API's root, or undefined when the path is none. */
-export function discovery(path: string, address: string): JsonObject | undefined {
+export function discovery(kinds: Kinds, path: string, address: string): JsonObject | undefined {
   const clean = path.replace(/\/$/, '');
   if (clean === '/api') {
     return {
@@ -49,17 +61,70 @@ export function discovery(path: string, address: string): JsonObject | undefined
       serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: address }],
     };
   }
-  if (clean === '/apis') return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups().map(groupOf) };
+  if (clean === '/apis')
+    return { kind: 'APIGroupList', apiVersion: 'v1', groups: kinds.groups().map((group) => groupOf(kinds, group)) };
   const [, root = '', ...rest] = clean.split('/');
   const group = root === 'apis' ? rest[0] : '';
-  if (root === 'apis' && rest.length === 1 && group !== undefined && groups().includes(group)) {
-    return { kind: 'APIGroup', apiVersion: 'v1', ...groupOf(group) };
+  if (root === 'apis' && rest.length === 1 && group !== undefined && kinds.groups().includes(group)) {
+    return { kind: 'APIGroup', apiVersion: 'v1', ...groupOf(kinds, group) };
   }
   const groupVersion = root === 'api' ? rest.join('/') : rest.slice(0, 2).join('/');
   const depth = root === 'api' ? 1 : 2;
-  const found = RESOURCES.filter((resource) => apiVersionOf(resource) === groupVersion);
+  const found = kinds.all().filter((resource) => apiVersionOf(resource) === groupVersion);
   if (rest.length !== depth || found.length === 0) return undefined;
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion, resources: found.flatMap(describe) };
+}
+
+/** The aggregated form of discovery, as kubectl and client-go ask for it since 1.26. */
+const AGGREGATED = /application\/json;\s*g=apidiscovery\.k8s\.io;\s*v=(v2|v2beta1);\s*as=APIGroupDiscoveryList/;
+
+/** All groups with all their resources in one answer, or undefined when the path or the Accept header is another. */
+export function aggregated(kinds: Kinds, path: string, accept: string): { type: string; body: JsonObject } | undefined {
+  const clean = path.replace(/\/$/, '');
+  const version = AGGREGATED.exec(accept)?.[1];
+  if (version === undefined || (clean !== '/api' && clean !== '/apis')) return undefined;
+  const groups = clean === '/api' ? [''] : kinds.groups();
+  const items = groups.map((group) => {
+    const own = kinds.all().filter((resource) => resource.group === group);
+    const versions = [...new Set(own.map((resource) => resource.version))].map((name) => ({
+      version: name,
+      resources: own.filter((resource) => resource.version === name).map(describeWhole),
+      freshness: 'Current',
+    }));
+    return { metadata: { ...(group === '' ? {} : { name: group }), creationTimestamp: null }, versions };
+  });
+  return {
+    type: `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+    body: { kind: 'APIGroupDiscoveryList', apiVersion: `apidiscovery.k8s.io/${version}`, metadata: {}, items },
+  };
+}
+
+function describeWhole(resource: Resource): JsonObject {
+  const [base, ...parts] = describe(resource);
+  const responseKind = (entry: JsonObject | undefined): JsonObject => ({
+    group: entry?.group ?? resource.group,
+    version: entry?.version ?? resource.version,
+    kind: entry?.kind,
+  });
+  const { shortNames, categories, verbs } = base ?? {};
+  return {
+    resource: resource.plural,
+    responseKind: responseKind(base),
+    scope: resource.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: resource.singular,
+    verbs,
+    ...(shortNames === undefined ? {} : { shortNames }),
+    ...(categories === undefined ? {} : { categories }),
+    ...(parts.length === 0
+      ? {}
+      : {
+          subresources: parts.map((part) => ({
+            subresource: String(part.name).split('/')[1] ?? '',
+            responseKind: responseKind(part),
+            verbs: part.verbs,
+          })),
+        }),
+  };
 }
 
 /** The type of OpenAPI v2 in its binary form, the only one that kubectl reads; asked for with an @, answered without. */
@@ -70,6 +135,7 @@ const BINARY_OPENAPI = 'application/com.github.proto-openapi.spec.v2.v1.0+protob
  * What it does look up is whether a kind's PATCH knows `dryRun` and `fieldValidation`.
  */
 export function openapi(
+  kinds: Kinds,
   path: string,
   accept: string,
   version: string,
@@ -77,9 +143,9 @@ export function openapi(
   const title = 'Kubernetes (KQueen sandbox)';
   if (path === '/openapi/v3') return { type: 'application/json', body: JSON.stringify({ paths: {} }) };
   if (path !== '/openapi/v2') return undefined;
-  if (accept.includes('proto-openapi')) return { type: BINARY_OPENAPI, body: binaryDocument(title, version) };
+  if (accept.includes('proto-openapi')) return { type: BINARY_OPENAPI, body: binaryDocument(kinds, title, version) };
   const paths = Object.fromEntries(
-    RESOURCES.map((resource) => [
+    kinds.all().map((resource) => [
       itemPath(resource),
       {
         patch: {
@@ -113,11 +179,11 @@ function kindOf({ group, version, kind }: Resource): JsonObject {
  * title 1, version 2; Paths path 2; NamedPathItem and NamedAny name 1, value 2; PathItem patch 8; Operation
  * parameters 8, vendor_extension 13; Any yaml 2; the steps down to a query parameter 1, 2, 3; its in 2 and name 4.
  */
-function binaryDocument(title: string, version: string): Uint8Array {
+function binaryDocument(kinds: Kinds, title: string, version: string): Uint8Array {
   const parameters = QUERY.map((name) =>
     field(8, field(1, field(2, field(3, Buffer.concat([field(2, 'query'), field(4, name)]))))),
   );
-  const paths = RESOURCES.map((resource) => {
+  const paths = kinds.all().map((resource) => {
     const kind = Object.entries(kindOf(resource)).map(([key, value]) => `${key}: "${String(value)}"\n`);
     const extension = field(13, Buffer.concat([field(1, KIND_EXTENSION), field(2, field(2, kind.join('')))]));
     const item = field(8, Buffer.concat([...parameters, extension]));

@@ -1,11 +1,14 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { copyOf, isObject, type Json, type JsonObject, listAt, objectAt, objectsAt, sameJson, textAt } from './json.ts';
+import { admitPod, checkQuotas } from './kube-admission.ts';
 import { applyPatch, recordUpdate, sameManagers } from './kube-apply.ts';
+import { definitionStatus } from './kube-custom.ts';
 import { setDefaults, setInitial, validate } from './kube-defaults.ts';
-import { budgetAgainst } from './kube-eviction.ts';
+import { checkBudgets } from './kube-eviction.ts';
 import { type FieldValidation, readFields, type Way } from './kube-fields.ts';
-import { apiVersionOf, RESOURCES, type Resource, resourceKey } from './kube-registry.ts';
-import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound, StatusError } from './kube-status.ts';
+import type { Kinds } from './kube-kinds.ts';
+import { apiVersionOf, type Resource, resourceKey } from './kube-registry.ts';
+import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from './kube-status.ts';
 import type { ObjectStore } from './kube-store.ts';
 
 /** How a write is made. */
@@ -18,6 +21,8 @@ export type WriteOptions = {
   validation?: FieldValidation;
   /** Hears of members that were left out. */
   warn?: (warning: string) => void;
+  /** Throws when the writer may not make the object what it is to be. */
+  guard?: (object: JsonObject) => void;
 };
 
 /** What a deletion asks for; `grace` in seconds. */
@@ -34,6 +39,33 @@ export function timestamp(time = new Date()): string {
   return `${time.toISOString().slice(0, 19)}Z`;
 }
 
+/** Kinds that come and go often and own nothing, so that nobody looks for what they leave behind. */
+const OWNS_NOTHING = new Set(['events', 'leases.coordination.k8s.io', 'endpoints', 'endpointslices.discovery.k8s.io']);
+
+/** Kinds whose dependents the controller ends. */
+const WORKLOADS = new Set([
+  'pods',
+  'replicasets.apps',
+  'deployments.apps',
+  'statefulsets.apps',
+  'daemonsets.apps',
+  'jobs.batch',
+  'cronjobs.batch',
+]);
+
+/** Kinds that a deletion in the foreground takes with what they own. */
+const FOREGROUND = new Set([
+  'replicasets.apps',
+  'deployments.apps',
+  'statefulsets.apps',
+  'daemonsets.apps',
+  'jobs.batch',
+  'cronjobs.batch',
+]);
+
+/** Definitions of custom resources. */
+const DEFINITIONS = 'customresourcedefinitions';
+
 const SUFFIX_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 
 /** Five letters that no word is made of, as generated names end with. */
@@ -45,8 +77,11 @@ function randomSuffix(): string {
 export class Objects {
   readonly #store: ObjectStore;
 
-  constructor(store: ObjectStore) {
+  readonly #kinds: Kinds;
+
+  constructor(store: ObjectStore, kinds: Kinds) {
     this.#store = store;
+    this.#kinds = kinds;
   }
 
   /** The object, or a 404. */
@@ -94,8 +129,12 @@ export class Objects {
     delete metadata.deletionGracePeriodSeconds;
     setDefaults(resource, object);
     setInitial(resource, object, (kind) => this.#allocate(kind));
+    if (resource.plural === 'pods') admitPod(this.#store, resource, namespace, object);
+    if (resource.plural === DEFINITIONS) object.status = definitionStatus(object, timestamp());
     const causes = validate(resource, object, undefined);
     if (causes.length > 0) throw invalid(resource, name, causes);
+    checkQuotas(this.#store, resource, namespace, object, undefined);
+    options.guard?.(object);
     const recorded = applier === '' ? this.#recorded(resource, undefined, object, '', options) : object;
     return options.dryRun ? recorded : this.#store.put(resourceKey(resource), recorded);
   }
@@ -289,11 +328,18 @@ export class Objects {
     if (resource.generation && !sameJson(next.spec, old.spec)) metadata.generation = Number(before.generation ?? 1) + 1;
     const causes = subresource === 'status' ? [] : validate(resource, next, old);
     if (causes.length > 0) throw invalid(resource, name, causes);
+    if (subresource !== 'status') {
+      checkQuotas(this.#store, resource, textAt(before, 'namespace') ?? '', next, old);
+      options.guard?.(next);
+      if (resource.plural === DEFINITIONS) next.status = definitionStatus(next, timestamp());
+    }
     const recorded = applied ? next : this.#recorded(resource, old, next, subresource, options);
     if (sameJson(withoutManagers(recorded), withoutManagers(old)) && sameManagers(recorded, old)) return old;
     if (options.dryRun) return recorded;
     if (before.deletionTimestamp !== undefined && finished(resource, recorded)) {
-      return this.#store.remove(resourceKey(resource), recorded);
+      const last = this.#store.remove(resourceKey(resource), recorded);
+      this.#removed(resource, last);
+      return last;
     }
     return this.#store.put(resourceKey(resource), recorded);
   }
@@ -335,8 +381,8 @@ export class Objects {
     if (options.propagation === 'Orphan') this.#orphan(String(before.uid));
     const metadata: JsonObject = { ...before };
     const next: JsonObject = { ...old, metadata };
-    if (options.propagation === 'Foreground' && resource.scale) {
-      // Only what has replicas owns anything here; on other kinds nobody would take the finalizer off again.
+    if (options.propagation === 'Foreground' && FOREGROUND.has(resourceKey(resource))) {
+      // On other kinds nobody would take the finalizer off again.
       const finalizers = listAt(before, 'finalizers');
       if (!finalizers.includes('foregroundDeletion')) metadata.finalizers = [...finalizers, 'foregroundDeletion'];
     }
@@ -347,22 +393,54 @@ export class Objects {
       if (resource.generation) metadata.generation = Number(before.generation ?? 1) + 1;
     }
     if (resource.plural === 'namespaces') next.status = { ...objectAt(old, 'status'), phase: 'Terminating' };
-    if (finished(resource, next)) return { object: this.#store.remove(resourceKey(resource), next), gone: true };
+    if (finished(resource, next)) {
+      const last = this.#store.remove(resourceKey(resource), next);
+      this.#removed(resource, last);
+      return { object: last, gone: true };
+    }
     if (sameJson(next, old)) return { object: old, gone: false };
     return { object: this.#store.put(resourceKey(resource), next), gone: false };
   }
 
+  /** Ends what an object leaves behind: custom objects with their definition, and what it owned. */
+  #removed(resource: Resource, object: JsonObject): void {
+    if (resource.plural === DEFINITIONS) {
+      const key = textAt(object, 'metadata', 'name') ?? '';
+      for (const left of [...this.#store.list(key)]) this.#store.remove(key, left);
+    }
+    // The controller looks after the pods and sets of workloads; these kinds own nothing.
+    if (OWNS_NOTHING.has(resourceKey(resource)) || WORKLOADS.has(resourceKey(resource))) return;
+    const uid = textAt(object, 'metadata', 'uid') ?? '';
+    for (const owned of this.#kinds.all()) {
+      if (owned.review || owned.computed || OWNS_NOTHING.has(resourceKey(owned))) continue;
+      for (const item of [...this.#store.list(resourceKey(owned))]) {
+        const owners = objectsAt(item, 'metadata', 'ownerReferences');
+        if (!owners.some((owner) => owner.uid === uid)) continue;
+        if (owners.length > 1 || textAt(item, 'metadata', 'deletionTimestamp') !== undefined) continue;
+        const { namespace, name } = objectAt(item, 'metadata');
+        const background = {
+          dryRun: false,
+          grace: undefined,
+          propagation: 'Background',
+          uid: undefined,
+          version: undefined,
+        };
+        this.delete(owned, String(namespace ?? ''), String(name), background);
+      }
+    }
+  }
+
   /** Takes an owner out of what it owns, so that its end does not end them. */
   #orphan(uid: string): void {
-    for (const resource of RESOURCES) {
-      for (const object of this.#store.list(resourceKey(resource))) {
+    for (const key of this.#kinds.keys()) {
+      for (const object of this.#store.list(key)) {
         const owners = objectsAt(object, 'metadata', 'ownerReferences');
         if (!owners.some((owner) => owner.uid === uid)) continue;
         const metadata = {
           ...objectAt(object, 'metadata'),
           ownerReferences: owners.filter((owner) => owner.uid !== uid),
         };
-        this.#store.put(resourceKey(resource), { ...object, metadata });
+        this.#store.put(key, { ...object, metadata });
       }
     }
   }
@@ -370,17 +448,7 @@ export class Objects {
   /** Evicts a pod: deletes it unless a disruption budget forbids (429 with reason DisruptionBudget). */
   evict(resource: Resource, namespace: string, name: string, options: DeleteOptions): void {
     const pod = this.get(resource, namespace, name);
-    const refused = budgetAgainst(this.#store, namespace, pod);
-    if (refused !== undefined) {
-      throw new StatusError(
-        429,
-        'TooManyRequests',
-        "Cannot evict pod as it would violate the pod's disruption budget.",
-        {
-          causes: [{ reason: 'DisruptionBudget', message: refused, field: '' }],
-        },
-      );
-    }
+    checkBudgets(this.#store, namespace, pod);
     this.delete(resource, namespace, name, options);
   }
 

@@ -20,13 +20,18 @@ export type Resource = {
   subresources: readonly { name: string; kind: string; group?: string; version?: string }[];
   /** Reviews are answered and not kept; they can only be created. */
   review: boolean;
+  /** Whether objects are made up when they are read, and can only be read. */
+  computed: boolean;
+  /** Printed columns and paths of the scale of a custom resource. */
+  definition?: { columns: readonly JsonObject[]; scale: JsonObject };
   /** The OpenAPI v3 schema of a custom resource; the kinds that every API server has come without. */
   schema?: JsonObject;
 };
 
 type Row = Partial<Omit<Resource, 'kind' | 'plural'>> & { kind: string; plural: string };
 
-function row(entry: Row): Resource {
+/** A resource from what is special about it. */
+export function row(entry: Row): Resource {
   return {
     group: '',
     version: 'v1',
@@ -39,6 +44,7 @@ function row(entry: Row): Resource {
     generation: false,
     subresources: [],
     review: false,
+    computed: false,
     ...entry,
   };
 }
@@ -46,7 +52,7 @@ function row(entry: Row): Resource {
 const RBAC = 'rbac.authorization.k8s.io';
 const ACCESS = 'authorization.k8s.io';
 
-/** Everything that is served; discovery, routing, tables and access rules all follow this list. */
+/** What every cluster serves; kube-kinds.ts adds what is registered in one. */
 export const RESOURCES: readonly Resource[] = [
   row({ kind: 'Node', plural: 'nodes', namespaced: false, shortNames: ['no'], status: true }),
   row({
@@ -112,6 +118,116 @@ export const RESOURCES: readonly Resource[] = [
     status: true,
     generation: true,
   }),
+  row({
+    group: 'apps',
+    kind: 'StatefulSet',
+    plural: 'statefulsets',
+    shortNames: ['sts'],
+    categories: ['all'],
+    status: true,
+    scale: true,
+    generation: true,
+  }),
+  row({
+    group: 'apps',
+    kind: 'DaemonSet',
+    plural: 'daemonsets',
+    shortNames: ['ds'],
+    categories: ['all'],
+    status: true,
+    generation: true,
+  }),
+  row({ group: 'apps', kind: 'ControllerRevision', plural: 'controllerrevisions' }),
+  row({ group: 'batch', kind: 'Job', plural: 'jobs', categories: ['all'], status: true, generation: true }),
+  row({
+    group: 'batch',
+    kind: 'CronJob',
+    plural: 'cronjobs',
+    shortNames: ['cj'],
+    categories: ['all'],
+    status: true,
+    generation: true,
+  }),
+  row({
+    group: 'autoscaling',
+    version: 'v2',
+    kind: 'HorizontalPodAutoscaler',
+    plural: 'horizontalpodautoscalers',
+    shortNames: ['hpa'],
+    categories: ['all'],
+    status: true,
+  }),
+  row({
+    group: 'networking.k8s.io',
+    kind: 'Ingress',
+    plural: 'ingresses',
+    shortNames: ['ing'],
+    status: true,
+    generation: true,
+  }),
+  row({
+    group: 'networking.k8s.io',
+    kind: 'NetworkPolicy',
+    plural: 'networkpolicies',
+    shortNames: ['netpol'],
+    generation: true,
+  }),
+  row({
+    group: 'networking.k8s.io',
+    kind: 'IngressClass',
+    plural: 'ingressclasses',
+    namespaced: false,
+    generation: true,
+  }),
+  row({
+    group: 'storage.k8s.io',
+    kind: 'StorageClass',
+    plural: 'storageclasses',
+    namespaced: false,
+    shortNames: ['sc'],
+  }),
+  row({
+    group: 'scheduling.k8s.io',
+    kind: 'PriorityClass',
+    plural: 'priorityclasses',
+    namespaced: false,
+    shortNames: ['pc'],
+    generation: true,
+  }),
+  row({
+    group: 'admissionregistration.k8s.io',
+    kind: 'ValidatingWebhookConfiguration',
+    plural: 'validatingwebhookconfigurations',
+    namespaced: false,
+    categories: ['api-extensions'],
+    generation: true,
+  }),
+  row({
+    group: 'admissionregistration.k8s.io',
+    kind: 'MutatingWebhookConfiguration',
+    plural: 'mutatingwebhookconfigurations',
+    namespaced: false,
+    categories: ['api-extensions'],
+    generation: true,
+  }),
+  row({
+    group: 'apiextensions.k8s.io',
+    kind: 'CustomResourceDefinition',
+    plural: 'customresourcedefinitions',
+    namespaced: false,
+    shortNames: ['crd', 'crds'],
+    categories: ['api-extensions'],
+    status: true,
+    generation: true,
+  }),
+  row({
+    group: 'apiregistration.k8s.io',
+    kind: 'APIService',
+    plural: 'apiservices',
+    namespaced: false,
+    categories: ['api-extensions'],
+    status: true,
+  }),
   row({ group: 'coordination.k8s.io', kind: 'Lease', plural: 'leases' }),
   row({ group: 'discovery.k8s.io', kind: 'EndpointSlice', plural: 'endpointslices' }),
   row({ group: RBAC, kind: 'Role', plural: 'roles' }),
@@ -133,6 +249,7 @@ export const RESOURCES: readonly Resource[] = [
     review: true,
   }),
   row({ group: ACCESS, kind: 'SubjectAccessReview', plural: 'subjectaccessreviews', namespaced: false, review: true }),
+  row({ group: ACCESS, kind: 'LocalSubjectAccessReview', plural: 'localsubjectaccessreviews', review: true }),
   row({
     group: 'authentication.k8s.io',
     kind: 'SelfSubjectReview',
@@ -161,19 +278,9 @@ export function apiVersionOf(resource: Pick<Resource, 'group' | 'version'>): str
   return resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
 }
 
-/** The resource of a group and plural, or undefined when it is not served. */
-export function findResource(group: string, plural: string): Resource | undefined {
-  return BY_PLURAL.get(resourceKey({ group, plural }));
-}
-
 /** The resource by its key (see resourceKey); throws on an unknown one, which would be a mistake in this program. */
 export function resourceOf(key: string): Resource {
   const found = BY_PLURAL.get(key);
   if (found === undefined) throw new Error(`unknown resource ${key}`);
   return found;
-}
-
-/** The named groups, in the order of the table. */
-export function groups(): string[] {
-  return [...new Set(RESOURCES.map((resource) => resource.group))].filter((group) => group !== '');
 }

@@ -1,40 +1,7 @@
-import { type Json, type JsonObject, listAt, numberAt, objectAt, objectsAt, textAt, textsAt } from './json.ts';
-import { type Resource, resourceKey } from './kube-registry.ts';
-
-type Column = {
-  name: string;
-  type: 'string' | 'integer' | 'date';
-  /** 0 is always shown, 1 with `-o wide`. */
-  priority: number;
-  cell: (object: JsonObject) => Json;
-};
-
-function column(name: string, cell: Column['cell'], priority = 0, type: Column['type'] = 'string'): Column {
-  return { name, type, priority, cell };
-}
-
-/** An age as kubectl writes it: 45s, 3m20s, 2h, 5d. */
-function ageOf(time: string | undefined, now = Date.now()): string {
-  if (time === undefined) return '<unknown>';
-  const seconds = Math.max(0, Math.floor((now - Date.parse(time)) / 1000));
-  const minutes = Math.floor(seconds / 60);
-  const hours = Math.floor(minutes / 60);
-  const days = Math.floor(hours / 24);
-  if (seconds < 120) return `${seconds}s`;
-  if (minutes < 10) return seconds % 60 === 0 ? `${minutes}m` : `${minutes}m${seconds % 60}s`;
-  if (minutes < 180) return `${minutes}m`;
-  if (hours < 8) return minutes % 60 === 0 ? `${hours}h` : `${hours}h${minutes % 60}m`;
-  if (hours < 48) return `${hours}h`;
-  if (days < 8) return hours % 24 === 0 ? `${days}d` : `${days}d${hours % 24}h`;
-  return `${days}d`;
-}
-
-const NAME = column('Name', (object) => textAt(object, 'metadata', 'name') ?? '');
-const AGE = column('Age', (object) => ageOf(textAt(object, 'metadata', 'creationTimestamp')));
-
-function orNone(text: string | undefined): string {
-  return text === undefined || text === '' ? '<none>' : text;
-}
+import { type JsonObject, listAt, numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from './json.ts';
+import { AGE, ageOf, type Column, column, NAME, orNone } from './kube-columns.ts';
+import { GROUP_COLUMNS } from './kube-columns-groups.ts';
+import { apiVersionOf, type Resource, resourceKey } from './kube-registry.ts';
 
 function pairs(labels: Record<string, string>): string {
   return orNone(
@@ -241,8 +208,27 @@ function roleOf(binding: JsonObject): string {
   return `${textAt(binding, 'roleRef', 'kind') ?? ''}/${textAt(binding, 'roleRef', 'name') ?? ''}`;
 }
 
+/** A column that a definition asks for; its path is of the simple form `.spec.replicas`. */
+function printedColumn(entry: JsonObject): Column {
+  const path = (textAt(entry, 'jsonPath') ?? '').split('.').filter((part) => part !== '');
+  const date = textAt(entry, 'type') === 'date';
+  return column(
+    textAt(entry, 'name') ?? '',
+    (object) => {
+      const value = valueAt(object, ...path);
+      if (date) return ageOf(typeof value === 'string' ? value : undefined);
+      return value === undefined || value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : value;
+    },
+    numberAt(entry, 'priority') ?? 0,
+    textAt(entry, 'type') === 'integer' ? 'integer' : 'string',
+  );
+}
+
 function columnsOf(resource: Resource): readonly Column[] {
-  return COLUMNS[resourceKey(resource)] ?? [NAME, AGE];
+  const known = COLUMNS[resourceKey(resource)] ?? GROUP_COLUMNS[resourceKey(resource)];
+  if (known !== undefined) return known;
+  const printed = resource.definition?.columns ?? [];
+  return printed.length === 0 ? [NAME, AGE] : [NAME, ...printed.map(printedColumn)];
 }
 
 /** How a reader wants objects: whole, as metadata only, or as rows of a table. */
@@ -266,9 +252,16 @@ function partial(object: JsonObject, apiVersion: string): JsonObject {
   return { kind: 'PartialObjectMetadata', apiVersion, metadata: objectAt(object, 'metadata') };
 }
 
+/** A custom object in the version that is asked for; without conversion versions differ by their name alone. */
+function inVersion(resource: Resource, object: JsonObject): JsonObject {
+  if (resource.schema === undefined) return object;
+  const apiVersion = apiVersionOf(resource);
+  return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
+}
+
 /** One object in the asked form. */
 export function shapeOne(resource: Resource, object: JsonObject, form: Form, withColumns = true): JsonObject {
-  if (form.as === 'object') return object;
+  if (form.as === 'object') return inVersion(resource, object);
   if (form.as === 'metadata') return partial(object, form.apiVersion);
   return table(
     resource,
@@ -292,7 +285,12 @@ export function shapeList(
     return { kind: 'PartialObjectMetadataList', apiVersion: form.apiVersion, metadata, items };
   }
   const apiVersion = resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
-  return { kind: `${resource.kind}List`, apiVersion, metadata, items: [...objects] };
+  return {
+    kind: `${resource.kind}List`,
+    apiVersion,
+    metadata,
+    items: objects.map((object) => inVersion(resource, object)),
+  };
 }
 
 function table(
