@@ -332,6 +332,7 @@ function contextOf(parts: DispatchParts, inbound: Inbound, caller: Caller, line:
     caller,
     place: inbound.place,
     private: inbound.private,
+    ...(inbound.person.zone ? { zone: inbound.person.zone } : {}),
     source: inbound.source,
     ...(inbound.message ? { message: inbound.message } : {}),
     canOpenForm: inbound.canOpenForm,

@@ -9,6 +9,8 @@ export interface PersonIn {
   name: string;
   /** Why this person may not use KQueen (guest, other workspace, not verified), in words for them; null for members. */
   external: string | null;
+  /** Their time zone, in the IANA database, when the platform tells it. */
+  zone?: string;
 }
 
 /** One thing a person did in a chat; every adapter turns its platform's events into these. */

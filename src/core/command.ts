@@ -57,6 +57,8 @@ export interface Context {
   place: Place;
   /** Only the caller reads the place. */
   private: boolean;
+  /** The caller's time zone, in the IANA database, when the chat tells it. */
+  zone?: string;
   source: 'command' | 'mention' | 'direct' | 'button' | 'form' | 'open-form';
   message?: MessageRef;
   canOpenForm: boolean;

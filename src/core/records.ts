@@ -346,6 +346,37 @@ export const Conversation = z.object({
 });
 export type Conversation = z.infer<typeof Conversation>;
 
+export const notifyEvents = ['health', 'jobs', 'approvals', 'drift', 'versions'] as const;
+export type NotifyEvent = (typeof notifyEvents)[number];
+
+/** What a conversation is told of clusters: which (as in src/core/scope.ts), of what, and how much. */
+const Notify = z.object({
+  clusters: z.string(),
+  events: z.array(z.enum(notifyEvents)),
+  level: z.enum(['changes', 'problems', 'none']),
+  by: z.string(),
+  byName: z.string(),
+  /** Nothing that was before this is told. */
+  since: millis,
+});
+export type Notify = z.infer<typeof Notify>;
+
+const Digest = z.object({
+  /** 0 is Sunday; absent: every day. */
+  weekday: z.number().int().min(0).max(6).optional(),
+  /** Of the day, on the clocks of the zone. */
+  minute: z.number().int().min(0).max(1_439),
+  /** A zone of the IANA database. */
+  zone: z.string(),
+  clusters: z.string(),
+  by: z.string(),
+  byName: z.string(),
+  dueAt: millis,
+  /** The last one: what has changed since is told in the next. */
+  last: z.object({ at: millis, counts: z.record(z.string(), z.number()) }).optional(),
+});
+export type Digest = z.infer<typeof Digest>;
+
 /** What a conversation is set to; its id is a hash of where it is. Threads share their channel's. */
 export const Channel = z.object({
   v: z.literal(1),
@@ -354,8 +385,87 @@ export const Channel = z.object({
   place: Place,
   /** The cluster that is looked at when none is named. */
   cluster: id.optional(),
+  /** What of its clusters is told there unasked. */
+  notify: Notify.optional(),
+  /** When the fleet is summed up there. */
+  digest: Digest.optional(),
+  /** A digest that is being posted: saved before it is, so that it comes once. */
+  posting: z
+    .object({
+      key: z.string(),
+      /** When it was due, or asked for. */
+      due: millis,
+      asked: z.boolean(),
+      clusters: z.string(),
+      by: z.string(),
+      byName: z.string(),
+      attempts: z.number().int().nonnegative(),
+      retryAt: millis.optional(),
+    })
+    .optional(),
 });
 export type Channel = z.infer<typeof Channel>;
+
+/** What was told in a conversation of one cluster; its id is `<channel>.<cluster>`. */
+export const Watch = z.object({
+  v: z.literal(1),
+  id,
+  org: z.string(),
+  channel: id,
+  cluster: id,
+  clusterName: z.string(),
+  place: Place,
+  /** The health that was told, or was there before anything was. */
+  health: z.string().optional(),
+  /** How often the verdict had changed by then. */
+  changes: z.number().int().nonnegative(),
+  version: z.string().optional(),
+  /** Hash of the drift that was told. */
+  drift: z.string().optional(),
+  /** When its state changed lately, newest last. */
+  lately: z.array(millis),
+  /** It changes to and fro, which was told once. */
+  flapping: z.object({ since: millis, changes: z.number().int() }).optional(),
+  /** Ends of jobs and decisions that were told, newest last. */
+  told: z.array(z.string()),
+  /** The first message of each day, newest last: later ones go below it. */
+  roots: z.array(
+    z.object({
+      day: z.string(),
+      ref: z.object({ conversation: z.string(), id: z.string(), thread: z.string().optional() }),
+    }),
+  ),
+  /** What is being said at the moment: it is looked for when no answer came. */
+  sending: z
+    .object({
+      key: z.string(),
+      at: millis,
+      tone: z.enum(['plain', 'good', 'busy', 'warn', 'bad']),
+      title: z.string(),
+      text: z.string(),
+      job: id.optional(),
+    })
+    .optional(),
+  attempts: z.number().int().nonnegative(),
+  retryAt: millis.optional(),
+  at: millis,
+});
+export type Watch = z.infer<typeof Watch>;
+
+/** A picture that a chat fetches by a link nobody can guess: its id. */
+export const StoredPicture = z.object({
+  v: z.literal(1),
+  id,
+  org: z.string(),
+  picture: z.object({
+    kind: z.enum(['stacks', 'use']),
+    title: z.string(),
+    alt: z.string(),
+    series: z.array(z.object({ name: z.string(), tone: z.enum(['plain', 'good', 'busy', 'warn', 'bad']) })),
+    rows: z.array(z.object({ label: z.string(), values: z.array(z.number()), note: z.string().optional() })),
+  }),
+  expiresAt: millis,
+});
 
 /** A delivered event that had an effect; the same event again is answered from here. */
 export const Delivery = z.object({
@@ -502,6 +612,8 @@ export const schemas = {
   handout: Handout,
   claim: Claim,
   installation: Installation,
+  watch: Watch,
+  picture: StoredPicture,
 };
 
 export type Kind = keyof typeof schemas;
@@ -520,6 +632,7 @@ export const cachedKinds = [
   'audit',
   'installation',
   'channel',
+  'watch',
 ] as const satisfies Kind[];
 
 /** Sorted indexes that the cache keeps for each kind; the first is the default order. Fields are paths of the record. */

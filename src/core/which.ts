@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Choice } from './ports/engine.ts';
 import type { Cache, Ref } from './ports/store.ts';
-import type { Cluster, Place } from './records.ts';
+import type { Cluster, Place, Watch } from './records.ts';
 import { ago } from './words.ts';
 
 /** The word for the cluster that the thread is about. */
@@ -30,12 +30,22 @@ export function clusterOfThread(cache: Cache, org: string, place: Place): Cluste
     descending: true,
     limit: 1,
   }).items[0];
+  const told = found ? undefined : toldInThread(cache, org, place, thread);
+  if (told) return cache.get({ kind: 'cluster', org, id: told.cluster });
   if (!found) return undefined;
   const { kind, id } = found.about;
   if (kind === 'health') return cache.get({ kind: 'cluster', org, id });
   // A job and the request for its approval have one id.
   const job = kind === 'job' || kind === 'approval' ? cache.get({ kind: 'job', org, id }) : undefined;
   return job && cache.get({ kind: 'cluster', org, id: job.cluster });
+}
+
+/** What the conversation was told of a cluster, when the thread hangs under that. */
+function toldInThread(cache: Cache, org: string, place: Place, thread: string): Watch | undefined {
+  const channel = channelRef(org, place).id;
+  const where = (each: Watch) =>
+    each.channel === channel && each.roots.some(({ ref }) => ref.id === thread || ref.thread === thread);
+  return cache.query('watch', org, { where, limit: 1 }).items[0];
 }
 
 /**

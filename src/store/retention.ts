@@ -11,7 +11,7 @@ export interface RetentionTimes {
   deliveries: number;
   jobs: number;
   approvals: number;
-  /** Closed messages: their buttons carry commands and go on working. */
+  /** Closed messages, and what conversations were told of a cluster: their buttons carry commands and go on working. */
   messages: number;
   audit: number;
 }
@@ -51,14 +51,14 @@ type Due<K extends Kind> = (record: RecordOf<K>, now: number) => boolean;
 type Rules = { [K in Kind]?: Due<K> };
 
 /** Kinds whose due records are found in the cache; the others are paged through. */
-const listed = ['job', 'approval', 'message', 'audit'] as const;
-const paged = ['delivery', 'handout'] as const;
+const listed = ['job', 'approval', 'message', 'watch', 'audit'] as const;
+const paged = ['delivery', 'handout', 'picture'] as const;
 const together = 50;
 
 /** What is due, by kind; pure. */
 function retentionRules(
   times: RetentionTimes,
-): Rules & Required<Pick<Rules, 'job' | 'approval' | 'message' | 'audit' | 'delivery' | 'handout'>> {
+): Rules & Required<Pick<Rules, (typeof listed)[number] | (typeof paged)[number]>> {
   return {
     delivery: (record, now) => record.at < now - times.deliveries,
     handout: (record, now) => record.expiresAt < now,
@@ -67,6 +67,8 @@ function retentionRules(
     approval: (record, now) =>
       record.state !== 'pending' && (record.decidedAt ?? record.expiresAt) < now - times.approvals,
     message: (record, now) => record.closed && (record.editedAt ?? record.createdAt) < now - times.messages,
+    watch: (record, now) => record.at < now - times.messages,
+    picture: (record, now) => record.expiresAt < now,
     audit: (record, now) => record.at < now - times.audit,
   };
 }

@@ -4,7 +4,9 @@ import { Worker } from 'node:worker_threads';
 import { Fault } from '../../core/errors.ts';
 import type { Picture } from '../../core/picture.ts';
 import { pictureSvg } from './svg.ts';
-import type { Drawn, Order } from './worker.ts';
+import type { Drawn, Grain, Order } from './worker.ts';
+
+export type { Grain } from './worker.ts';
 
 const idleMs = 60_000;
 const drawMs = 20_000;
@@ -20,13 +22,18 @@ let thread: Thread | undefined;
 let ordered = 0;
 const kept = new Map<string, Promise<Buffer>>();
 
-/** A picture as a PNG with `scale` pixels a unit (the whole is 800 units wide). Throws a Fault `internal`, never retryable, when it cannot be drawn. */
-export function drawPicture(picture: Picture, scale = 2): Promise<Buffer> {
+/** Twice as many pixels as units (the whole is 800 units wide): sharp on every screen. */
+export const fine: Grain = { scale: 2, colours: 256 };
+/** Half as large in bytes: where a picture has to fit into a message. */
+export const small: Grain = { scale: 1, colours: 16 };
+
+/** A picture as a PNG. Throws a Fault `internal`, never retryable, when it cannot be drawn. */
+export function drawPicture(picture: Picture, grain: Grain = fine): Promise<Buffer> {
   const svg = pictureSvg(picture);
-  const key = createHash('sha256').update(`${scale} ${svg}`).digest('base64');
+  const key = createHash('sha256').update(`${grain.scale} ${grain.colours} ${svg}`).digest('base64');
   const known = kept.get(key);
   if (known) return known;
-  const made = order(svg, scale);
+  const made = order(svg, grain);
   kept.set(key, made);
   const [oldest] = kept.keys();
   if (kept.size > mostKept && oldest !== undefined) kept.delete(oldest);
@@ -34,7 +41,7 @@ export function drawPicture(picture: Picture, scale = 2): Promise<Buffer> {
   return made;
 }
 
-async function order(svg: string, scale: number): Promise<Buffer> {
+async function order(svg: string, grain: Grain): Promise<Buffer> {
   const running = thread ?? start();
   ordered += 1;
   const id = ordered;
@@ -43,7 +50,7 @@ async function order(svg: string, scale: number): Promise<Buffer> {
   running.waiting.set(id, { resolve, reject });
   // Threads and timers are not referenced: a picture keeps no process alive.
   const late = setTimeout(() => stop(running, 'It took too long.'), drawMs).unref();
-  running.worker.postMessage({ id, svg, scale } satisfies Order);
+  running.worker.postMessage({ id, svg, ...grain } satisfies Order);
   try {
     return await promise;
   } finally {

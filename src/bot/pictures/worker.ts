@@ -5,11 +5,16 @@ import { parentPort } from 'node:worker_threads';
 import { initWasm, Resvg } from '@resvg/resvg-wasm';
 import { encodePng } from './png.ts';
 
-/** What is asked of the thread; `scale` is pixels a unit. */
-export interface Order {
+/** How large and how fine a picture is: pixels a unit, and colours at most. */
+export interface Grain {
+  scale: number;
+  colours: 16 | 256;
+}
+
+/** What is asked of the thread. */
+export interface Order extends Grain {
   id: number;
   svg: string;
-  scale: number;
 }
 
 export type Drawn = { id: number; png: Uint8Array } | { id: number; error: string };
@@ -26,7 +31,7 @@ const opened = open();
 // Told with each order that fails of it.
 opened.catch(() => undefined);
 
-async function draw({ id, svg, scale }: Order): Promise<Drawn> {
+async function draw({ id, svg, scale, colours }: Order): Promise<Drawn> {
   try {
     const fontBuffers = await opened;
     const drawing = new Resvg(svg, {
@@ -34,7 +39,7 @@ async function draw({ id, svg, scale }: Order): Promise<Drawn> {
       font: { fontBuffers, defaultFontFamily: 'DejaVu Sans', loadSystemFonts: false },
     });
     const image = drawing.render();
-    const png = encodePng(image.pixels, image.width, image.height);
+    const png = encodePng(image.pixels, image.width, image.height, colours);
     image.free();
     drawing.free();
     return { id, png };

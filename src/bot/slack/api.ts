@@ -20,6 +20,10 @@ export interface SlackApi {
   call(method: string, args: Record<string, unknown>, quick?: boolean): Promise<Answer>;
   /** Uploads one file into a conversation; resolves with the file's id. */
   upload(channel: string, thread: string | undefined, file: Attachment): Promise<string>;
+  /** Uploads an image that is shared nowhere yet, with the words for who cannot see it; resolves with the file's id. */
+  picture(png: Uint8Array, alt: string): Promise<string>;
+  /** Waits, on the clock of the calls. */
+  pause(ms: number): Promise<void>;
   /** Posts to a response URL of an interaction. */
   respond(url: string, body: Record<string, unknown>): Promise<void>;
   /** Reads a file at its private address; null when that is none of Slack's own. Throws a Fault. */
@@ -105,6 +109,18 @@ export async function createApi(options: ApiOptions): Promise<SlackApi> {
         return uploadedId(answer);
       });
     },
+    async picture(png, alt) {
+      return await metered('files.uploadV2', async () => {
+        const answer = await client(uploadMs).filesUploadV2({
+          filename: 'picture.png',
+          title: alt.slice(0, 200),
+          alt_text: alt.slice(0, 1_000),
+          file: Buffer.from(png),
+        } as Parameters<WebClient['filesUploadV2']>[0]);
+        return uploadedId(answer);
+      });
+    },
+    pause: (ms) => options.clock.sleep(ms),
     async respond(url, body) {
       await metered('response_url', () => postResponse(url, body));
     },

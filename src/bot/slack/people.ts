@@ -81,6 +81,7 @@ interface Profile {
   team_id?: string;
   name?: string;
   real_name?: string;
+  tz?: string;
   deleted?: boolean;
   is_bot?: boolean;
   is_workflow_bot?: boolean;
@@ -97,7 +98,8 @@ function personFrom(team: string, user: string, found: unknown): PersonIn {
   const home = inTeam ? team : (profile.team_id ?? team);
   const names = [profile.profile?.display_name, profile.real_name, profile.profile?.real_name, profile.name, user];
   const name = oneLine(names.find((each) => each !== undefined && each.trim() !== '') ?? user).slice(0, 80);
-  return { id: `slack:${home}:${user}`, name, external: reason(profile, user, inTeam) };
+  const zone = typeof profile.tz === 'string' && profile.tz !== '' ? { zone: profile.tz } : {};
+  return { id: `slack:${home}:${user}`, name, external: reason(profile, user, inTeam), ...zone };
 }
 
 /** Fields: docs.slack.dev/reference/objects/user-object. */

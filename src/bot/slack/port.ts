@@ -4,6 +4,7 @@ import { Fault } from '../../core/errors.ts';
 import { type Attachment, type ChatLimits, type ChatPort, type MessageRef, PlaceGone } from '../../core/ports/chat.ts';
 import type { Place } from '../../core/records.ts';
 import type { Answer, SlackApi } from './api.ts';
+import { withPictures } from './pictures.ts';
 import { renderCard, renderLine } from './render.ts';
 import { escapeWithin, oneLine } from './text.ts';
 
@@ -85,14 +86,16 @@ export function createPort(
 
     async post(place, card, key) {
       const metadata = { event_type: metadataType, event_payload: { key } };
-      const answer = await api.call('chat.postMessage', {
-        channel: place.conversation,
-        ...inThread(place),
-        ...renderCard(card),
-        metadata,
-        unfurl_links: false,
-        unfurl_media: false,
-      });
+      const answer = await withPictures(api, card, (message) =>
+        api.call('chat.postMessage', {
+          channel: place.conversation,
+          ...inThread(place),
+          ...message,
+          metadata,
+          unfurl_links: false,
+          unfurl_media: false,
+        }),
+      );
       return reference(place, answer);
     },
 

@@ -53,6 +53,7 @@ export function openPeople(
     const person = {
       id: `teams:${options.workspace}:${objectId || `unknown-${from.id}`}`,
       name: shorten(from.name ?? '', 100) || 'Somebody',
+      ...(activity.localTimezone ? { zone: activity.localTimezone } : {}),
     };
     if (options.development) return { ...person, external: null };
     if (!objectId) return { ...person, external: 'Teams did not say who you are' };

@@ -7,6 +7,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 import type { Place } from '../../core/records.ts';
 import type { Connector, Draft, Reference } from './connector.ts';
 import type { Conversations } from './conversations.ts';
+import { type Publish, renderWithPictures } from './pictures.ts';
 import { liveAllowances, type Rates } from './rates.ts';
 import type { AdaptiveCard } from './render.ts';
 import { plainText, renderCard } from './render.ts';
@@ -119,9 +120,10 @@ export interface PortOptions {
   poster: Poster;
   conversations: Conversations;
   connector: Connector;
+  publish?: Publish;
 }
 
-export function openPort({ workspace, poster, conversations, connector }: PortOptions): ChatPort {
+export function openPort({ workspace, poster, conversations, connector, publish }: PortOptions): ChatPort {
   const draftOf = (card: Card) => cardDraft(renderCard(card), plainText(card));
 
   /** Only channels have threads: in a personal or a group chat whatever is written is a message of its own. */
@@ -142,7 +144,10 @@ export function openPort({ workspace, poster, conversations, connector }: PortOp
       postsPerMinute: 600,
       conversation: { allowances: liveAllowances, editsCount: true },
     },
-    post: (place, card) => poster.post(place, draftOf(card), patienceMs.notifier),
+    async post(place, card) {
+      const draft = cardDraft(await renderWithPictures(card, publish), plainText(card));
+      return await poster.post(place, draft, patienceMs.notifier);
+    },
     async edit(place, message, card) {
       requireOwn(place, workspace);
       await poster.edit(message, draftOf(card), patienceMs.notifier);

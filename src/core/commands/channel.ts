@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { plainCard } from '../card.ts';
 import type { Command } from '../command.ts';
+import { scheduleText } from '../digest.ts';
 import { Fault } from '../errors.ts';
 import type { Channel } from '../records.ts';
 import { field } from '../schema.ts';
 import { channelRef } from '../which.ts';
 import { findCluster, movedFault, repeatAnswer, toCaller, toPlace } from './common.ts';
+import { notifyText } from './notify.ts';
 
 /** What this conversation is set to. */
 export const channel: Command = {
@@ -22,10 +24,17 @@ export const channel: Command = {
     const { cache, caller, place } = context;
     const set = cache.get(channelRef(caller.org, place));
     const cluster = set?.cluster && cache.get({ kind: 'cluster', org: caller.org, id: set.cluster });
-    const text = cluster
+    const meant = cluster
       ? `Who asks about a cluster here without a name means ${cluster.name}. Changes always want a name.`
       : 'No cluster is set for this conversation, so one is named or chosen.';
-    return toCaller(plainCard('This conversation', text));
+    const told = set?.notify ? notifyText(set.notify) : 'The health of clusters that were asked for here is told here.';
+    const digest = set?.digest ? `A digest comes here ${scheduleText(set.digest)}.` : 'No digest is sent here.';
+    return toCaller(
+      plainCard('This conversation', [meant, told, digest].join('\n'), 'plain', [
+        { label: 'Notifications', command: 'notify' },
+        { label: 'Digest', command: 'digest' },
+      ]),
+    );
   },
 };
 

@@ -69,7 +69,8 @@ export const health: Command = {
   },
 };
 
-function badness(cluster: Cluster, seen: Health | undefined): number {
+/** How bad a cluster is, from 0 (as it should be) to 5. */
+export function badness(cluster: Cluster, seen: Health | undefined): number {
   if (cluster.phase === 'Failed') return 5;
   if (cluster.phase === 'Unknown') return 4;
   if (cluster.phase !== 'Ready') return 0;
@@ -77,7 +78,8 @@ function badness(cluster: Cluster, seen: Health | undefined): number {
   return { Unreachable: 3, Degraded: 2, Unknown: 2, Healthy: 0 }[seen.verdict];
 }
 
-function why(cluster: Cluster, seen: Health | undefined): string {
+/** Why, in a sentence of the cluster's or the provider's. */
+export function why(cluster: Cluster, seen: Health | undefined): string {
   if (cluster.failure) return cluster.failure.message;
   return seen?.conditions.find(({ status }) => status !== 'True')?.message ?? 'Not looked at yet.';
 }

@@ -18,6 +18,7 @@ import { clusterAutoscale, clusterScale } from './cluster-scale.ts';
 import { clusterCheck, clusterShow } from './cluster-show.ts';
 import { clusterUpgrade } from './cluster-upgrade.ts';
 import { clusters } from './clusters.ts';
+import { digest, digestDaily, digestNow, digestOff, digestWeekly } from './digest.ts';
 import { doctor } from './doctor.ts';
 import { audit, health } from './fleet.ts';
 import { guide } from './guide.ts';
@@ -25,6 +26,7 @@ import { help, version, whoami } from './help.ts';
 import { home } from './home.ts';
 import { jobLog } from './job-log.ts';
 import { jobCancel, jobRetry, jobShow, jobs } from './jobs.ts';
+import { notify, notifyHere, notifyOff } from './notify.ts';
 import { people, personRole } from './people.ts';
 import { provisionerAdd, provisionerCheck, provisionerEdit } from './provisioner-add.ts';
 import { provisionerDiscover } from './provisioner-discover.ts';
@@ -75,6 +77,14 @@ const all: readonly Command[] = [
   doctor,
   channel,
   channelDefault,
+  notify,
+  notifyHere,
+  notifyOff,
+  digest,
+  digestDaily,
+  digestWeekly,
+  digestNow,
+  digestOff,
   home,
   help,
   whoami,
