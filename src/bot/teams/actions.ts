@@ -4,7 +4,7 @@ import { block, clean, clip, oneLine, run, safeUrl, shorten } from './text.ts';
 
 /** What a button or form sends back. The reader in activity.ts trusts none of it: it is what the person could have typed. */
 export interface ActionPayload {
-  kqueen: 'button' | 'form' | 'reload';
+  kqueen: 'button' | 'form' | 'reload' | 'dialog';
   command: string;
 }
 
@@ -32,6 +32,22 @@ export function sendAction(
     data: payload,
     ...(bare ? {} : { fallback: { type: 'Action.Submit', ...look, data: payload } }),
   };
+}
+
+/** The same within a dialog, where Teams knows Action.Submit alone. */
+export function submitAction(
+  title: string,
+  payload: ActionPayload,
+  style?: 'primary' | 'danger',
+): Record<string, unknown> {
+  const look = { title: shorten(title, 60) || 'Go on', ...(style ? { style: styles[style] } : {}) };
+  return { type: 'Action.Submit', ...look, data: payload };
+}
+
+/** Opens a form as a dialog, with what is filled in already. */
+export function dialogAction(title: string, command: string): Record<string, unknown> {
+  const payload: ActionPayload = { kqueen: 'dialog', command };
+  return { type: 'Action.Submit', title, data: { ...payload, msteams: { type: 'task/fetch' } } };
 }
 
 /** The actions of a card, and how many buttons were left out. Those that ask first stay in sight: they open below the row. */

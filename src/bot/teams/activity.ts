@@ -4,7 +4,6 @@ import type { MessageRef } from '../../core/ports/chat.ts';
 import type { Place } from '../../core/records.ts';
 import type { Inbound } from '../inbound.ts';
 import { loadingMs } from '../loading.ts';
-import { isTask } from './dialogs.ts';
 import { fieldPrefix, typedPrefix } from './form.ts';
 
 const Account = z.looseObject({
@@ -92,6 +91,11 @@ export function isForUs(activity: Activity): boolean {
   if (Payload.safeParse(value).success) return true;
   if (recipient?.name && text?.includes(`<at>${recipient.name}</at>`)) return true;
   return (marks ?? []).some((mark) => Mention.safeParse(mark).data?.mentioned.id === recipient?.id);
+}
+
+/** True for what a dialog asks. */
+export function isTask({ type, name }: Activity): boolean {
+  return type === 'invoke' && (name === 'task/fetch' || name === 'task/submit');
 }
 
 /** A message or click as a deed; null for what is none, or for an action that is not ours. */

@@ -8,18 +8,19 @@ import type { Log } from '../../core/ports/log.ts';
 import type { Place } from '../../core/records.ts';
 import type { FirstContact } from '../first-contact.ts';
 import type { Handle, Inbound, Outbound } from '../inbound.ts';
-import { Activity, isExecute, isForUs, placeOf, readDeed, tenantOf } from './activity.ts';
+import { Activity, isExecute, isForUs, isTask, placeOf, readDeed, tenantOf } from './activity.ts';
 import type { ClickAnswer } from './answer.ts';
 import { planDelivery } from './answer.ts';
 import type { AppType, Connector, Endpoints, Member } from './connector.ts';
 import { appTypes, openConnector, publicCloud, Refused } from './connector.ts';
 import type { ConversationStore } from './conversations.ts';
 import { openConversations } from './conversations.ts';
+import { answerTask, lastPage } from './dialogs.ts';
 import { answerExtension, isExtension } from './extensions.ts';
 import { HttpRefusal, isLocal, isLoopback, readJson, reply } from './listener.ts';
 import { openPeople } from './people.ts';
-import type { OnCall } from './port.ts';
 import type { Publish } from './pictures.ts';
+import type { OnCall } from './port.ts';
 import { cardDraft, openPort, openPoster, patienceMs } from './port.ts';
 import { openRates } from './rates.ts';
 import { plainText, renderCard } from './render.ts';
@@ -122,7 +123,8 @@ export async function openTeams(options: TeamsOptions): Promise<Teams> {
 
   /** Answers one authentic activity; the click's own answer is given as soon as it is known. */
   async function answer(activity: Activity, member: () => Promise<Member>, respond: (click?: ClickAnswer) => void) {
-    const clicked = isExecute(activity);
+    const task = isTask(activity);
+    const clicked = isExecute(activity) || task;
     const ours = open || tenantOf(activity) === options.tenantId;
     if (isExtension(activity)) {
       const person = await personOf(activity, member);
@@ -143,10 +145,16 @@ export async function openTeams(options: TeamsOptions): Promise<Teams> {
     if (ours) await conversations.remember(activity, person.external === null ? person.id : null);
     if (!deed) {
       if (!clicked && ours) await sendUnknown(placeOf(activity, workspace));
-      return respond({ kind: 'line', text: unknownAction });
+      return respond(task ? { kind: 'body', body: lastPage(unknownAction) } : { kind: 'line', text: unknownAction });
     }
     const inbound: Inbound = { ...deed, person };
-    const delivery = planDelivery(inbound, await answersOf(inbound), poster, log, clicked);
+    const outbounds = await answersOf(inbound);
+    if (task)
+      return await answerTask(inbound, outbounds, { answersOf, poster, log }, (body) =>
+        respond({ kind: 'body', body }),
+      );
+    // The Playground has no dialogs.
+    const delivery = planDelivery(inbound, outbounds, poster, log, clicked, !open);
     // The Playground shows what was said only once it was taken; its answer should not stand above it.
     if (clicked || open) respond(delivery.click);
     await delivery.rest();

@@ -50,8 +50,9 @@ export function planDelivery(
   poster: Poster,
   log: Log,
   clicked: boolean,
+  offersDialog = false,
 ): Delivery {
-  const shown = outbounds.flatMap((outbound) => show(inbound, outbound));
+  const shown = outbounds.flatMap((outbound) => show(inbound, outbound, offersDialog));
   const here = shown.filter(({ personal }) => !personal || inbound.private);
   const elsewhere = shown.filter((each) => !here.includes(each));
   // A form card is used up once it is sent, as a dialog that closes; a receipt stays a line, the live message tells the rest.
@@ -132,7 +133,7 @@ function movedNote(title: string): Card {
   return plainCard(what || 'Answered', 'This is for you alone, so I have sent it to you in our direct chat.');
 }
 
-function show(inbound: Inbound, outbound: Outbound): Shown[] {
+function show(inbound: Inbound, outbound: Outbound, offersDialog: boolean): Shown[] {
   const { card, form, files, remove } = outbound;
   const shared = { replaces: outbound.replaces === true, receipt: outbound.receipt === true };
   const list: Shown[] = [];
@@ -166,7 +167,7 @@ function show(inbound: Inbound, outbound: Outbound): Shown[] {
     });
     // A refused form keeps what was typed; one that was loaded again has its own idea of what still fits.
     const typed = { values: inbound.values ?? {}, wins: inbound.source === 'form' };
-    const rendered = renderForm({ ...form, fields }, typed);
+    const rendered = renderForm({ ...form, fields }, typed, { offersDialog });
     list.push({ ...shared, card: rendered, summary: rendered.fallbackText, title: form.title, personal: form.private });
   }
   return list;

@@ -1,9 +1,10 @@
 /**
- * Forms as inline Adaptive Cards: inputs with labels, help and problems in words, and one Action.Execute that sends them.
- * Dialogs (task modules) are not used: an inline card works in every client and stays in the conversation's history.
+ * Forms as Adaptive Cards: inputs with labels, help and problems in words, and one action that sends them. They stand inline in the conversation, which
+ * works in every client, and the longer ones can be opened as a dialog.
  */
 import type { Field, Form } from '../../core/card.ts';
-import { sendAction } from './actions.ts';
+import { givenUp } from '../loading.ts';
+import { dialogAction, sendAction, submitAction } from './actions.ts';
 import type { AdaptiveCard, Element } from './render.ts';
 import { bytes, frame, heading, mostBytes, subtle } from './render.ts';
 import type { RichTextBlock } from './text.ts';
@@ -11,12 +12,16 @@ import { block, clean, clip, markupBlocks, oneLine, run, shorten } from './text.
 
 /** Input ids carry this prefix, so that a field's key never meets a key of the action's own data. */
 export const fieldPrefix = 'field.';
+/** Of inputs in which a choice is typed that its list had no room for. */
+export const typedPrefix = 'typed.';
 
 /** Longer values are not sent back into a form: they would leave no room for the form. */
 const longestValue = 4_000;
 /** Above this a command leaves no room for its fallback, above the next none for the form. */
 const longestTwice = 3_000;
 const longestOnce = 12_000;
+/** Bytes that the choices of one field may take, so that those after it have room. */
+const mostForChoices = 16_000;
 /** From this number on a person types to find a choice. */
 const manyChoices = 20;
 
@@ -26,8 +31,23 @@ export interface Typed {
   wins: boolean;
 }
 
+/** Where a form is shown: as a dialog, or inline with the offer to open it as one. */
+export interface Shape {
+  dialog?: boolean;
+  offersDialog?: boolean;
+}
+
+/** From this number of fields on a form is offered as a dialog. */
+const dialogFields = 4;
+
 /** Renders a form with what was typed; secrets are never sent back. */
-export function renderForm(form: Form, typed: Typed = { values: {}, wins: false }): AdaptiveCard {
+export function renderForm(
+  asked: Form,
+  typed: Typed = { values: {}, wins: false },
+  { dialog = false, offersDialog = false }: Shape = {},
+): AdaptiveCard {
+  const form = givenUp(asked);
+  const send: typeof sendAction = dialog ? submitAction : sendAction;
   const fields = form.fields.map((field) => withValue(field, typed.values[field.key], typed.wins));
   const problems = fields.filter(({ problem }) => problem).length;
   const adaptive = frame(clip(`Form: ${oneLine(form.title)}. ${oneLine(form.intro ?? '')}`.trim(), 600));
@@ -43,14 +63,20 @@ export function renderForm(form: Form, typed: Typed = { values: {}, wins: false 
     return adaptive;
   }
   const bare = length > longestTwice;
-  adaptive.actions = [sendAction(form.submit, { kqueen: 'form', command: form.command }, 'primary', bare)];
+  adaptive.actions = [send(form.submit, { kqueen: 'form', command: form.command }, 'primary', bare)];
+  if (asked.loading !== undefined) {
+    const payload = { kqueen: 'reload' as const, command: form.command };
+    adaptive.actions.push(send('Load the choices', payload, undefined, bare));
+  }
+  if (offersDialog && fields.length >= dialogFields && !bare)
+    adaptive.actions.push(dialogAction('Open as a dialog', form.command));
 
   let room = mostBytes - 400 - bytes(adaptive);
   // A reload sends the inputs as they are; clients refuse to send while a required input is empty, so the server asks for it.
   const reloading = fields.some(({ reloads }) => reloads);
   let hidden = 0;
   for (const field of fields) {
-    const elements = hidden > 0 ? [] : renderField(field, form, reloading, room);
+    const elements = hidden > 0 ? [] : renderField(field, form, { reloading, room, dialog });
     const used = bytes(elements);
     if (hidden > 0 || used > room) {
       hidden += 1;
@@ -74,8 +100,17 @@ function withValue(field: Field, typed: string | undefined, wins: boolean): Fiel
   return typed === undefined || (field.value !== undefined && !wins) ? field : { ...field, value: typed };
 }
 
-function renderField(field: Field, form: Form, reloading: boolean, room: number): Element[] {
-  const elements: Element[] = [renderInput(field, reloading, room)];
+interface Room {
+  reloading: boolean;
+  room: number;
+  dialog: boolean;
+}
+
+function renderField(field: Field, form: Form, { reloading, room, dialog }: Room): Element[] {
+  const send: typeof sendAction = dialog ? submitAction : sendAction;
+  const [input, unlisted] = renderInput(field, reloading, room);
+  const elements: Element[] = [input];
+  if (unlisted > 0) elements.push(typedInput(field, unlisted));
   const hint = [field.help ?? '', lengthNote(field), secretNote(field)].map(oneLine).filter(Boolean).join(' ');
   if (hint) elements.push(small(clip(hint, 400)));
   if (field.problem) {
@@ -88,9 +123,7 @@ function renderField(field: Field, form: Form, reloading: boolean, room: number)
     elements.push({
       type: 'ActionSet',
       spacing: 'Small',
-      actions: [
-        sendAction(`Show the fields for this ${shorten(field.label, 30).toLowerCase()}`, payload, undefined, bare),
-      ],
+      actions: [send(`Show the fields for this ${shorten(field.label, 30).toLowerCase()}`, payload, undefined, bare)],
     });
   }
   return elements;
@@ -114,7 +147,13 @@ function secretNote({ kind, problem }: Field): string {
   return '';
 }
 
-function renderInput(field: Field, relaxed: boolean, room: number): Element {
+/** The input of a field, and how many of its choices found no room in it. */
+function renderInput(field: Field, relaxed: boolean, room: number): [Element, number] {
+  if (field.kind === 'choice' && field.choices !== undefined) return choiceInput(field, relaxed, room);
+  return [plainInput(field, relaxed), 0];
+}
+
+function sharedOf(field: Field, relaxed: boolean) {
   const name = shorten(field.label, 100) || field.key;
   const required = field.required && field.kind !== 'toggle';
   const shared = {
@@ -123,6 +162,11 @@ function renderInput(field: Field, relaxed: boolean, room: number): Element {
     spacing: 'Medium',
     ...(required && !relaxed ? { isRequired: true } : {}),
   };
+  return { name, required, shared };
+}
+
+function plainInput(field: Field, relaxed: boolean): Element {
+  const { name, required, shared } = sharedOf(field, relaxed);
   const needed = (text: string) => (required && !relaxed ? { errorMessage: text } : {});
   const example = oneLine(field.example ?? '');
   const hint = example ? { placeholder: shorten(`e.g. ${example}`, 100) } : {};
@@ -173,7 +217,7 @@ function renderInput(field: Field, relaxed: boolean, room: number): Element {
         valueOff: 'false',
       };
     case 'choice':
-      return choiceInput(field, name, { ...shared, ...needed(`Choose a ${name.toLowerCase()}.`) }, room);
+      return nothingToChoose(name);
   }
 }
 
@@ -183,12 +227,27 @@ function rangeWords({ min, max }: Field): string {
   return max === undefined ? '' : ` of ${max} or less`;
 }
 
+function nothingToChoose(name: string): Element {
+  return block([run(`${name}: `, { weight: 'Bolder' }), run('there is nothing to choose.', { isSubtle: true })]);
+}
+
+/** Where the list of choices is cut, the others are typed. */
+function typedInput(field: Field, unlisted: number): Element {
+  return {
+    type: 'Input.Text',
+    id: `${typedPrefix}${field.key}`,
+    label: `Another ${(shorten(field.label, 100) || field.key).toLowerCase()}`,
+    placeholder: `${unlisted.toLocaleString('en')} more are not in the list; type one here`,
+    maxLength: 500,
+    spacing: 'Small',
+  };
+}
+
 /** A choice list within its share of the room; the value that is set is always among those shown. */
-function choiceInput(field: Field, name: string, shared: Record<string, unknown>, room: number): Element {
+function choiceInput(field: Field, relaxed: boolean, room: number): [Element, number] {
+  const { name, required, shared } = sharedOf(field, relaxed);
   const all = (field.choices ?? []).filter(({ value }) => value.length <= 500 && oneLine(value) !== '');
-  if (all.length === 0) {
-    return block([run(`${name}: `, { weight: 'Bolder' }), run('there is nothing to choose.', { isSubtle: true })]);
-  }
+  if (all.length === 0) return [nothingToChoose(name), 0];
   const selected = all.find(({ value }) => value === field.value);
   const choices: { title: string; value: string }[] = [];
   let used = 0;
@@ -197,20 +256,22 @@ function choiceInput(field: Field, name: string, shared: Record<string, unknown>
     const label = oneLine(choice.label) || oneLine(choice.value);
     const next = { title: shorten(note ? `${label} (${note})` : label, 100), value: choice.value };
     used += bytes(next) + 1;
-    if (used > room - 1_200) break;
+    if (used > Math.min(room - 1_200, mostForChoices)) break;
     choices.push(next);
   }
   const order = new Map(all.map(({ value }, index) => [value, index]));
   choices.sort((a, b) => (order.get(a.value) ?? 0) - (order.get(b.value) ?? 0));
   const missing = all.length - choices.length;
-  return {
+  // What is typed beside the list counts as well, so that the list alone is never required then.
+  const { isRequired: _required, ...relieved } = shared;
+  const input = {
     type: 'Input.ChoiceSet',
-    ...shared,
+    ...(missing > 0 ? relieved : shared),
+    ...(required && !relaxed && missing === 0 ? { errorMessage: `Choose a ${name.toLowerCase()}.` } : {}),
     style: choices.length > manyChoices ? 'filtered' : 'compact',
     choices,
-    ...(missing > 0
-      ? { placeholder: `Choose; ${missing} more can be typed as ${field.key}=…` }
-      : { placeholder: 'Choose' }),
+    placeholder: 'Choose',
     ...(selected ? { value: selected.value } : {}),
   };
+  return [input, missing];
 }

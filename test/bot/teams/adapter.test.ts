@@ -252,7 +252,7 @@ describe('a click', () => {
     }
     await submit(stage.personal(), '1', { other: 'bot' });
     expect(stage.service.shown()).toContain('not known to KQueen any more');
-    const other = activityFrom(stage.personal(), { type: 'invoke', name: 'task/fetch', value: {} });
+    const other = activityFrom(stage.personal(), { type: 'invoke', name: 'signin/verifyState', value: {} });
     expect(await deliver(stage.personal(), other)).toEqual({ status: 501, body: {} });
     expect(stage.heard).toEqual([]);
   });
