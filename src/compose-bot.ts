@@ -7,7 +7,9 @@ import { createFirstContact } from './bot/first-contact.ts';
 import type { Inbound, Outbound } from './bot/inbound.ts';
 import { createLiveOptions } from './bot/live-options.ts';
 import { type Notifier, startNotifier } from './bot/notifier.ts';
+import { openPublished } from './bot/pictures/published.ts';
 import type { Heard } from './bot/slack/app.ts';
+import { type Subscriptions, startSubscriptions } from './bot/subscriptions.ts';
 import { openTerminal, type Terminal } from './bot/text/terminal.ts';
 import { newId } from './clock.ts';
 import { openRunningSlack } from './compose-slack.ts';
@@ -53,6 +55,8 @@ export interface Chats {
   /** `/slack/install` and where Slack sends the browser back to. */
   slackInstall?: Listener;
   teams?: Listener;
+  /** The PNG of a picture that a chat shows by its link. */
+  picture(id: string): Promise<Uint8Array | null>;
   /** What has to answer for each chat to be served, by its name. */
   ready: ReadonlyMap<string, () => Promise<void>>;
   local?: { token: string; say(name: string, line: string): Promise<string> };
@@ -76,6 +80,8 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
   const { org } = settings;
   const ports: ChatPort[] = [];
   const notifiers = new Map<ChatPort, Notifier>();
+  const subscriptions = new Map<ChatPort, Subscriptions>();
+  const pictures = openPublished({ store, clock, newId, org });
   const durations = createDurations(cache, org);
   const portOf = (place: Place) =>
     ports.find((port) => port.platform === place.chat && port.workspace === place.workspace);
@@ -94,6 +100,8 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
     ports.splice(ports.indexOf(port), 1);
     const notifier = notifiers.get(port);
     notifiers.delete(port);
+    await subscriptions.get(port)?.close();
+    subscriptions.delete(port);
     await notifier?.close();
   }
 
@@ -123,10 +131,22 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
       connect: (provisioner) => connectProvisioner({ store, sealer, engines }, provisioner),
     });
     notifiers.set(port, notifier);
+    const told = startSubscriptions({
+      store,
+      cache,
+      clock,
+      newId,
+      log: log.child({ chat: port.platform }),
+      port,
+      org,
+      leads: () => notifier.leads(),
+    });
+    subscriptions.set(port, told);
   }
 
   async function stopNotifying(): Promise<void> {
     ending.abort();
+    await Promise.all([...subscriptions.values()].map((told) => told.close()));
     await Promise.all([...notifiers.values()].map((notifier) => notifier.close()));
     durations.close();
   }
@@ -186,7 +206,7 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
     onCommand: (name, outcome, ms) => metrics.command(name, outcome, ms),
   });
 
-  const chats: Chats = { ready };
+  const chats: Chats = { ready, picture: (id) => pictures.read(id) };
   const begins: (() => Promise<void>)[] = [];
   if (settings.slack) {
     const slack = await openRunningSlack(settings, settings.slack, {
@@ -210,8 +230,10 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
   if (settings.teams) {
     const { openTeams } = await import('./bot/teams/adapter.ts');
     const conversation = (id: string) => ({ kind: 'conversation', org, id }) as const;
+    const { publicUrl } = settings;
     const teams = await openTeams({
       ...settings.teams,
+      ...(publicUrl ? { publish: async (picture) => `${publicUrl}/p/${await pictures.publish(picture)}.png` } : {}),
       ...(settings.publicUrl ? { publicUrl: settings.publicUrl } : {}),
       firstContact: createFirstContact({ store, clock, org }),
       handle,

@@ -186,6 +186,7 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
       ...(chats?.slackInstall ? { slackInstall: chats.slackInstall } : {}),
       ...(chats?.teams ? { teams: chats.teams } : {}),
       ...(chats?.local ? { local: chats.local } : {}),
+      ...(chats ? { picture: chats.picture } : {}),
       ...(roles.bot ? { handout: handouts, clusterLinks: true } : {}),
       notReady,
       metrics: () => metrics.page(),

@@ -18,6 +18,8 @@ export interface Routes {
     look(token: string): Promise<string | null>;
     take(token: string): Promise<{ name: string; content: string } | null>;
   };
+  /** The PNG of a picture that a chat shows by its link. Null: there is none any more. */
+  picture?: (id: string) => Promise<Uint8Array | null>;
   /** Whether links to clusters lead to a page that says where to ask about them. */
   clusterLinks?: boolean;
   /** What is not ready, by name; empty when all is. */
@@ -97,9 +99,29 @@ async function route(
     return;
   }
   if (path.startsWith('/c/') && routes.clusterLinks) return clusterPage(request, response, path.slice(3));
+  const picture = /^\/p\/([a-z0-9]+)\.png$/.exec(path)?.[1];
+  if (picture !== undefined && routes.picture && (request.method === 'GET' || request.method === 'HEAD'))
+    return image(await routes.picture(picture), response);
   if (path.startsWith('/d/') && routes.handout) return handout(routes.handout, request, response, path.slice(3));
   if (key === 'POST /local' && routes.local) return local(routes.local, request, response);
   return text(response, 404, 'There is nothing here.\n');
+}
+
+/** Chats fetch it without signing in and keep it: the link is the secret, and what it leads to never changes. */
+function image(png: Uint8Array | null, response: ServerResponse): void {
+  if (png === null) {
+    text(response, 404, 'There is no such picture any more.\n');
+    return;
+  }
+  response
+    .writeHead(200, {
+      'content-type': 'image/png',
+      'content-length': png.length,
+      'cache-control': 'private, max-age=86400, immutable',
+      'x-content-type-options': 'nosniff',
+      'x-robots-tag': 'noindex',
+    })
+    .end(png);
 }
 
 function mayReadMetrics(options: HttpOptions, request: IncomingMessage): boolean {

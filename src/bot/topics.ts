@@ -8,6 +8,7 @@ import type { Cache } from '../core/ports/store.ts';
 import { endedStates, type Job, type Message, type Place } from '../core/records.ts';
 import { approvalCard } from '../core/views/approval.ts';
 import { type JobLook, jobCard, waitsForPerson } from '../core/views/job.ts';
+import { channelRef } from '../core/which.ts';
 
 /** One message to keep up to date. */
 export interface Topic {
@@ -121,6 +122,8 @@ export function healthTopic(
   const { cache, org } = parts;
   const cluster = cache.get({ kind: 'cluster', org, id: clusterId });
   if (!cluster || !within(cluster.place, chat, workspace)) return null;
+  // A conversation that has said what it wants to be told gets that and nothing else.
+  if (cache.get(channelRef(org, cluster.place))?.notify) return null;
   const before = cache.query('message', org, {
     descending: true,
     where: ({ about, createdAt }) => about.kind === 'health' && about.id === clusterId && now - createdAt < 600_000,
