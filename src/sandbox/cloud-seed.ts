@@ -4,7 +4,7 @@ import { isObject, type JsonObject, objectAt, objectsAt, textAt } from './json.t
 import { Kinds } from './kube-kinds.ts';
 import { Objects, timestamp } from './kube-objects.ts';
 import { resourceOf } from './kube-registry.ts';
-import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES } from './kube-roles.ts';
+import { aggregationOf, CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES } from './kube-roles.ts';
 import type { ObjectStore } from './kube-store.ts';
 
 const OPTIONS = { dryRun: false, manager: 'sandbox' };
@@ -28,7 +28,14 @@ export function seedControlPlane(store: ObjectStore): void {
   }
   for (const [name, rules] of Object.entries(CLUSTER_ROLES)) {
     const labels = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
-    ensure(store, `clusterroles.${RBAC}`, '', { metadata: { name, labels }, rules });
+    const label = aggregationOf(name);
+    ensure(store, `clusterroles.${RBAC}`, '', {
+      metadata: { name, labels },
+      rules,
+      ...(label === undefined
+        ? {}
+        : { aggregationRule: { clusterRoleSelectors: [{ matchLabels: { [label]: 'true' } }] } }),
+    });
   }
   for (const [name, group] of Object.entries(CLUSTER_ROLE_BINDINGS)) {
     ensure(store, `clusterrolebindings.${RBAC}`, '', {

@@ -1,5 +1,6 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
-import { isObject, type JsonObject, listAt, objectAt, objectsAt, parseObject, textAt } from './json.ts';
+import { isObject, type JsonObject, listAt, objectAt, objectsAt, parseObject, textAt, textsAt } from './json.ts';
+import { matchesLabels } from './kube-selectors.ts';
 import type { ObjectStore } from './kube-store.ts';
 
 /** Who sends a request. */
@@ -50,12 +51,18 @@ function sign(content: string, key: string): string {
   return createHmac('sha256', key).update(content).digest('base64url');
 }
 
+/** The object that a token is good with, and only as long as it is there. */
+export type BoundTo = { kind: 'Pod' | 'Secret' | 'Node'; name: string; uid: string };
+
+const BOUND = { pod: 'pods', secret: 'secrets', node: 'nodes' } as const;
+
 /** A token for a service account, a JWT with the claims that Kubernetes uses; `seconds` is how long it is good. */
 export function issueToken(
   account: JsonObject,
   key: string,
   audiences: readonly string[],
   seconds: number,
+  bound?: BoundTo,
 ): {
   token: string;
   expires: Date;
@@ -72,7 +79,11 @@ export function issueToken(
     iss: ISSUER,
     jti: randomUUID(),
     sub: `system:serviceaccount:${namespace}:${name}`,
-    'kubernetes.io': { namespace, serviceaccount: { name, uid } },
+    'kubernetes.io': {
+      namespace,
+      serviceaccount: { name, uid },
+      ...(bound === undefined ? {} : { [bound.kind.toLowerCase()]: { name: bound.name, uid: bound.uid } }),
+    },
   };
   const content = `${base64url({ alg: 'HS256', typ: 'JWT' })}.${base64url(claims)}`;
   return { token: `${content}.${sign(content, key)}`, expires: new Date((now + seconds) * 1000) };
@@ -92,6 +103,11 @@ export function userOfToken(token: string, key: string, store: ObjectStore): Use
   const uid = textAt(owner, 'serviceaccount', 'uid') ?? '';
   const account = store.get('serviceaccounts', namespace, name);
   if (account === undefined || textAt(account, 'metadata', 'uid') !== uid) return undefined;
+  for (const [member, plural] of Object.entries(BOUND)) {
+    if (!isObject(owner[member])) continue;
+    const found = store.get(plural, member === 'node' ? '' : namespace, textAt(owner, member, 'name') ?? '');
+    if (textAt(found, 'metadata', 'uid') !== textAt(owner, member, 'uid')) return undefined;
+  }
   return {
     name: `system:serviceaccount:${namespace}:${name}`,
     uid,
@@ -118,7 +134,8 @@ function includes(list: readonly unknown[], value: string): boolean {
   return list.includes('*') || list.includes(value);
 }
 
-function ruleAllows(rule: JsonObject, wish: Wish): boolean {
+/** Whether a rule of a role allows what is wished. */
+export function ruleAllows(rule: JsonObject, wish: Wish): boolean {
   if (!includes(listAt(rule, 'verbs'), wish.verb)) return false;
   if (wish.path !== undefined) {
     const path = wish.path;
@@ -135,6 +152,16 @@ function ruleAllows(rule: JsonObject, wish: Wish): boolean {
   return names.length === 0 || names.includes(wish.name);
 }
 
+/** The rules of a role, with those of the roles that it aggregates. */
+export function roleRules(store: ObjectStore, role: JsonObject | undefined): JsonObject[] {
+  const selectors = objectsAt(role, 'aggregationRule', 'clusterRoleSelectors');
+  const more = store
+    .list('clusterroles.rbac.authorization.k8s.io')
+    .filter((other) => other !== role)
+    .filter((other) => selectors.some((selector) => matchesLabels(selector, textsAt(other, 'metadata', 'labels'))));
+  return selectors.length === 0 ? objectsAt(role, 'rules') : [role, ...more].flatMap((one) => objectsAt(one, 'rules'));
+}
+
 /** The rules that a user has: everywhere, or in a namespace when one is given. */
 export function rulesOf(store: ObjectStore, user: User, namespace: string): JsonObject[] {
   const group = 'rbac.authorization.k8s.io';
@@ -146,7 +173,7 @@ export function rulesOf(store: ObjectStore, user: User, namespace: string): Json
       textAt(binding, 'roleRef', 'kind') === 'Role'
         ? store.get(`roles.${group}`, bindingNamespace, name)
         : store.get(`clusterroles.${group}`, '', name);
-    rules.push(...objectsAt(role, 'rules'));
+    rules.push(...roleRules(store, role));
   };
   for (const binding of store.list(`clusterrolebindings.${group}`)) take(binding, '');
   if (namespace !== '') for (const binding of store.list(`rolebindings.${group}`, namespace)) take(binding, namespace);

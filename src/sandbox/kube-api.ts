@@ -2,8 +2,11 @@ import { decoded, type Exchange } from './exchange.ts';
 import { isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt } from './json.ts';
 import { ADMIN, allowed, CONTROLLER, refusal, sameSecret, type User, userOfToken, type Wish } from './kube-access.ts';
 import { aggregated, discovery, openapi } from './kube-discovery.ts';
+import { checkEscalation } from './kube-escalation.ts';
 import { Kinds } from './kube-kinds.ts';
-import { Objects } from './kube-objects.ts';
+import { podLog } from './kube-logs.ts';
+import { metrics } from './kube-metrics.ts';
+import { Objects, type WriteOptions } from './kube-objects.ts';
 import { listObjects, type Scope, watchObjects } from './kube-reading.ts';
 import type { Resource } from './kube-registry.ts';
 import {
@@ -21,7 +24,7 @@ import {
 import { requestToken, review } from './kube-reviews.ts';
 import { badRequest, forbidden, methodNotAllowed, noSuchPath, StatusError } from './kube-status.ts';
 import type { ObjectStore } from './kube-store.ts';
-import { formOf, shapeOne } from './kube-tables.ts';
+import { formOf, shapeList, shapeOne } from './kube-tables.ts';
 import { shapeOf } from './kube-types.ts';
 
 /** What a cluster's API needs to know of its cluster. */
@@ -140,7 +143,7 @@ export class KubeApi {
     if (resource.review) await this.#review(exchange, resource, user);
     else if (subresource !== '' && subresource !== 'status') await this.#subresource(exchange, target);
     else if (subresource === 'status' && !resource.status) throw noSuchPath();
-    else await this.#object(exchange, target, verb);
+    else await this.#object(exchange, target, verb, user);
   }
 
   /** Whether the sandbox's own controller asks. */
@@ -223,13 +226,23 @@ export class KubeApi {
     exchange.json(201, review(resource, body, user, this.#store, this.#cluster.tokenKey));
   }
 
-  async #object(exchange: Exchange, target: Target, verb: string): Promise<void> {
+  async #object(exchange: Exchange, target: Target, verb: string, user: User): Promise<void> {
     const { resource, namespace, name, subresource } = target;
     const form = formOf(exchange.headers.accept ?? '', exchange.query.get('includeObject'));
     const scope: Scope = { resource, namespace, query: exchange.query, form };
     const answer = (status: number, object: JsonObject): void => {
       exchange.json(status, shapeOne(resource, object, form));
     };
+    const options = (): WriteOptions => ({
+      ...writeOptions(exchange, this.#isOwn(exchange)),
+      guard: (object) => checkEscalation(this.#store, user, resource, namespace, object),
+    });
+    if (resource.computed) {
+      if (verb !== 'get' && verb !== 'list') throw methodNotAllowed();
+      const found = metrics(this.#store, resource, namespace, name);
+      exchange.json(200, name === '' ? shapeList(resource, found, form, {}) : shapeOne(resource, found[0] ?? {}, form));
+      return;
+    }
     switch (verb) {
       case 'get':
         answer(200, this.#objects.get(resource, namespace, name));
@@ -243,7 +256,7 @@ export class KubeApi {
       case 'create': {
         if (name !== '' || (resource.namespaced && namespace === '')) throw methodNotAllowed();
         const body = await readObject(exchange);
-        answer(201, this.#objects.create(resource, namespace, body, writeOptions(exchange, this.#isOwn(exchange))));
+        answer(201, this.#objects.create(resource, namespace, body, options()));
         return;
       }
       case 'update': {
@@ -263,7 +276,7 @@ export class KubeApi {
         return;
       }
       case 'patch': {
-        const { object, created } = await this.#patch(exchange, target, subresource);
+        const { object, created } = await this.#patch(exchange, target, subresource, options());
         answer(created ? 201 : 200, object);
         return;
       }
@@ -293,11 +306,11 @@ export class KubeApi {
     exchange: Exchange,
     target: Target,
     subresource: string,
+    options: WriteOptions,
   ): Promise<{ object: JsonObject; created: boolean }> {
     const { resource, namespace, name } = target;
     if (name === '') throw methodNotAllowed();
     const type = (exchange.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
-    const options = writeOptions(exchange, this.#isOwn(exchange));
     const patch = await readBody(exchange);
     if (type.startsWith('application/apply-patch')) {
       if (!exchange.query.has('fieldManager'))
@@ -322,7 +335,8 @@ export class KubeApi {
       return;
     }
     if (subresource === 'log') {
-      this.#log(exchange, this.#objects.get(resource, namespace, name));
+      const text = podLog(this.#objects.get(resource, namespace, name), exchange.query);
+      exchange.send(200, text, 'text/plain; charset=utf-8');
       return;
     }
     const wanted = subresource === 'finalize' ? 'PUT' : 'POST';
@@ -335,7 +349,13 @@ export class KubeApi {
       case 'token':
         exchange.json(
           201,
-          requestToken(resource, this.#objects.get(resource, namespace, name), body, this.#cluster.tokenKey),
+          requestToken(
+            resource,
+            this.#objects.get(resource, namespace, name),
+            body,
+            this.#cluster.tokenKey,
+            this.#store,
+          ),
         );
         return;
       case 'eviction':
@@ -377,29 +397,5 @@ export class KubeApi {
       },
     );
     exchange.json(200, scaleOf(changed));
-  }
-
-  #log(exchange: Exchange, pod: JsonObject): void {
-    const names = objectsAt(pod, 'spec', 'containers').map((container) => textAt(container, 'name') ?? '');
-    const asked = exchange.query.get('container') ?? names[0] ?? '';
-    const podName = textAt(pod, 'metadata', 'name');
-    if (!names.includes(asked)) throw badRequest(`container ${asked} is not valid for pod ${podName}`);
-    const status = objectsAt(pod, 'status', 'containerStatuses').find((entry) => entry.name === asked);
-    if (
-      status === undefined ||
-      numberAt(status, 'restartCount') === undefined ||
-      textAt(status, 'state', 'waiting', 'reason') === 'ContainerCreating'
-    ) {
-      throw badRequest(`container "${asked}" in pod "${podName}" is waiting to start: ContainerCreating`);
-    }
-    const started = textAt(pod, 'status', 'startTime') ?? '';
-    const crashed =
-      numberAt(status, 'restartCount') !== 0 || textAt(status, 'state', 'running', 'startedAt') === undefined;
-    const lines = [
-      `${started} KQueen sandbox: no real machine runs this container, so these lines are all that it logs`,
-      `${started} image ${textAt(status, 'image') ?? ''} ${crashed ? 'crashed: exit code 1' : 'is up'}`,
-    ];
-    const tail = Number(exchange.query.get('tailLines') ?? lines.length);
-    exchange.send(200, `${lines.slice(Math.max(0, lines.length - tail)).join('\n')}\n`, 'text/plain; charset=utf-8');
   }
 }

@@ -1,12 +1,14 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import { copyOf, isObject, type Json, type JsonObject, listAt, objectAt, objectsAt, sameJson, textAt } from './json.ts';
+import { copyOf, isObject, type JsonObject, listAt, objectAt, objectsAt, sameJson, textAt } from './json.ts';
 import { admitPod, checkQuotas } from './kube-admission.ts';
 import { applyPatch, recordUpdate, sameManagers } from './kube-apply.ts';
 import { definitionStatus } from './kube-custom.ts';
 import { setDefaults, setInitial, validate } from './kube-defaults.ts';
 import { checkBudgets } from './kube-eviction.ts';
 import { type FieldValidation, readFields, type Way } from './kube-fields.ts';
+import { Garbage, isForeground } from './kube-garbage.ts';
 import type { Kinds } from './kube-kinds.ts';
+import { allocate, checkNamespace, finished, graceOf } from './kube-lifecycle.ts';
 import { apiVersionOf, type Resource, resourceKey } from './kube-registry.ts';
 import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from './kube-status.ts';
 import type { ObjectStore } from './kube-store.ts';
@@ -39,29 +41,14 @@ export function timestamp(time = new Date()): string {
   return `${time.toISOString().slice(0, 19)}Z`;
 }
 
-/** Kinds that come and go often and own nothing, so that nobody looks for what they leave behind. */
-const OWNS_NOTHING = new Set(['events', 'leases.coordination.k8s.io', 'endpoints', 'endpointslices.discovery.k8s.io']);
-
-/** Kinds whose dependents the controller ends. */
-const WORKLOADS = new Set([
-  'pods',
-  'replicasets.apps',
-  'deployments.apps',
-  'statefulsets.apps',
-  'daemonsets.apps',
-  'jobs.batch',
-  'cronjobs.batch',
-]);
-
-/** Kinds that a deletion in the foreground takes with what they own. */
-const FOREGROUND = new Set([
-  'replicasets.apps',
-  'deployments.apps',
-  'statefulsets.apps',
-  'daemonsets.apps',
-  'jobs.batch',
-  'cronjobs.batch',
-]);
+/** How dependents are deleted. */
+const BACKGROUND: DeleteOptions = {
+  dryRun: false,
+  grace: undefined,
+  propagation: 'Background',
+  uid: undefined,
+  version: undefined,
+};
 
 /** Definitions of custom resources. */
 const DEFINITIONS = 'customresourcedefinitions';
@@ -77,11 +64,11 @@ function randomSuffix(): string {
 export class Objects {
   readonly #store: ObjectStore;
 
-  readonly #kinds: Kinds;
+  readonly #garbage: Garbage;
 
   constructor(store: ObjectStore, kinds: Kinds) {
     this.#store = store;
-    this.#kinds = kinds;
+    this.#garbage = new Garbage(store, kinds);
   }
 
   /** The object, or a 404. */
@@ -119,7 +106,7 @@ export class Objects {
       metadata.name = `${prefix.slice(0, 58)}${randomSuffix()}`;
     }
     const name = String(metadata.name);
-    this.#checkNamespace(resource, namespace, name);
+    checkNamespace(this.#store, resource, namespace, name);
     if (this.#store.get(resourceKey(resource), namespace, name) !== undefined) throw alreadyExists(resource, name);
     metadata.uid = randomUUID();
     metadata.creationTimestamp = timestamp();
@@ -128,7 +115,7 @@ export class Objects {
     delete metadata.deletionTimestamp;
     delete metadata.deletionGracePeriodSeconds;
     setDefaults(resource, object);
-    setInitial(resource, object, (kind) => this.#allocate(kind));
+    setInitial(resource, object, (kind) => allocate(this.#store, kind));
     if (resource.plural === 'pods') admitPod(this.#store, resource, namespace, object);
     if (resource.plural === DEFINITIONS) object.status = definitionStatus(object, timestamp());
     const causes = validate(resource, object, undefined);
@@ -177,42 +164,6 @@ export class Objects {
       delete object.metadata.namespace;
     }
     return readFields(resource, object, way, options.validation ?? 'Ignore', options.warn ?? (() => undefined));
-  }
-
-  #checkNamespace(resource: Resource, namespace: string, name: string): void {
-    if (!resource.namespaced) return;
-    const home = this.#store.get('namespaces', '', namespace);
-    if (home === undefined) throw notFound({ group: '', plural: 'namespaces', kind: 'Namespace' }, namespace);
-    if (textAt(home, 'metadata', 'deletionTimestamp') === undefined) return;
-    const refused = forbidden(
-      resource,
-      name,
-      `unable to create new content in namespace ${namespace} because it is being terminated`,
-    );
-    refused.details.causes = [
-      {
-        reason: 'NamespaceTerminating',
-        message: `namespace ${namespace} is being terminated`,
-        field: 'metadata.namespace',
-      },
-    ];
-    throw refused;
-  }
-
-  #allocate(kind: 'clusterIP' | 'nodePort'): Json {
-    const used = new Set<Json | undefined>(
-      this.#store
-        .list('services')
-        .flatMap((service) => [
-          objectAt(service, 'spec').clusterIP,
-          ...objectsAt(service, 'spec', 'ports').map((port) => port.nodePort),
-        ]),
-    );
-    for (;;) {
-      const candidate =
-        kind === 'nodePort' ? randomInt(30000, 32768) : `10.96.${randomInt(1, 256)}.${randomInt(1, 255)}`;
-      if (!used.has(candidate)) return candidate;
-    }
   }
 
   /** Replaces an object, or its status when `subresource` is `status`. */
@@ -338,7 +289,7 @@ export class Objects {
     if (options.dryRun) return recorded;
     if (before.deletionTimestamp !== undefined && finished(resource, recorded)) {
       const last = this.#store.remove(resourceKey(resource), recorded);
-      this.#removed(resource, last);
+      this.#garbage.removed(resource, last, (one, place, name) => this.delete(one, place, name, BACKGROUND));
       return last;
     }
     return this.#store.put(resourceKey(resource), recorded);
@@ -378,10 +329,10 @@ export class Objects {
       throw forbidden(resource, name, 'this namespace may not be deleted');
     }
     if (options.dryRun) return { object: old, gone: true };
-    if (options.propagation === 'Orphan') this.#orphan(String(before.uid));
+    if (options.propagation === 'Orphan') this.#garbage.orphan(String(before.uid));
     const metadata: JsonObject = { ...before };
     const next: JsonObject = { ...old, metadata };
-    if (options.propagation === 'Foreground' && FOREGROUND.has(resourceKey(resource))) {
+    if (options.propagation === 'Foreground' && isForeground(resource)) {
       // On other kinds nobody would take the finalizer off again.
       const finalizers = listAt(before, 'finalizers');
       if (!finalizers.includes('foregroundDeletion')) metadata.finalizers = [...finalizers, 'foregroundDeletion'];
@@ -395,54 +346,11 @@ export class Objects {
     if (resource.plural === 'namespaces') next.status = { ...objectAt(old, 'status'), phase: 'Terminating' };
     if (finished(resource, next)) {
       const last = this.#store.remove(resourceKey(resource), next);
-      this.#removed(resource, last);
+      this.#garbage.removed(resource, last, (one, place, name) => this.delete(one, place, name, BACKGROUND));
       return { object: last, gone: true };
     }
     if (sameJson(next, old)) return { object: old, gone: false };
     return { object: this.#store.put(resourceKey(resource), next), gone: false };
-  }
-
-  /** Ends what an object leaves behind: custom objects with their definition, and what it owned. */
-  #removed(resource: Resource, object: JsonObject): void {
-    if (resource.plural === DEFINITIONS) {
-      const key = textAt(object, 'metadata', 'name') ?? '';
-      for (const left of [...this.#store.list(key)]) this.#store.remove(key, left);
-    }
-    // The controller looks after the pods and sets of workloads; these kinds own nothing.
-    if (OWNS_NOTHING.has(resourceKey(resource)) || WORKLOADS.has(resourceKey(resource))) return;
-    const uid = textAt(object, 'metadata', 'uid') ?? '';
-    for (const owned of this.#kinds.all()) {
-      if (owned.review || owned.computed || OWNS_NOTHING.has(resourceKey(owned))) continue;
-      for (const item of [...this.#store.list(resourceKey(owned))]) {
-        const owners = objectsAt(item, 'metadata', 'ownerReferences');
-        if (!owners.some((owner) => owner.uid === uid)) continue;
-        if (owners.length > 1 || textAt(item, 'metadata', 'deletionTimestamp') !== undefined) continue;
-        const { namespace, name } = objectAt(item, 'metadata');
-        const background = {
-          dryRun: false,
-          grace: undefined,
-          propagation: 'Background',
-          uid: undefined,
-          version: undefined,
-        };
-        this.delete(owned, String(namespace ?? ''), String(name), background);
-      }
-    }
-  }
-
-  /** Takes an owner out of what it owns, so that its end does not end them. */
-  #orphan(uid: string): void {
-    for (const key of this.#kinds.keys()) {
-      for (const object of this.#store.list(key)) {
-        const owners = objectsAt(object, 'metadata', 'ownerReferences');
-        if (!owners.some((owner) => owner.uid === uid)) continue;
-        const metadata = {
-          ...objectAt(object, 'metadata'),
-          ownerReferences: owners.filter((owner) => owner.uid !== uid),
-        };
-        this.#store.put(key, { ...object, metadata });
-      }
-    }
   }
 
   /** Evicts a pod: deletes it unless a disruption budget forbids (429 with reason DisruptionBudget). */
@@ -465,22 +373,6 @@ export class Objects {
       status: { ...objectAt(pod, 'status'), conditions },
     });
   }
-}
-
-/** Whether an object that is being deleted has nothing left to wait for. */
-function finished(resource: Resource, object: JsonObject): boolean {
-  if (listAt(object, 'metadata', 'finalizers').length > 0) return false;
-  if (resource.plural === 'namespaces') return listAt(object, 'spec', 'finalizers').length === 0;
-  if (resource.plural === 'pods') return Number(objectAt(object, 'metadata').deletionGracePeriodSeconds ?? 0) === 0;
-  return true;
-}
-
-/** Seconds that a deletion waits; only pods that are on a node have any. */
-function graceOf(resource: Resource, object: JsonObject, asked: number | undefined): number {
-  if (resource.plural !== 'pods' || (textAt(object, 'spec', 'nodeName') ?? '') === '') return 0;
-  const phase = textAt(object, 'status', 'phase');
-  if (phase === 'Succeeded' || phase === 'Failed') return 0;
-  return asked ?? Number(objectAt(object, 'spec').terminationGracePeriodSeconds ?? 30);
 }
 
 function withoutManagers(object: JsonObject): JsonObject {

@@ -1,7 +1,17 @@
 import { type JsonObject, listAt, numberAt, objectAt, textAt } from './json.ts';
-import { allowed, ISSUER, issueToken, rulesOf, type User, userOfToken, type Wish, wishOf } from './kube-access.ts';
+import {
+  allowed,
+  type BoundTo,
+  ISSUER,
+  issueToken,
+  rulesOf,
+  type User,
+  userOfToken,
+  type Wish,
+  wishOf,
+} from './kube-access.ts';
 import type { Resource } from './kube-registry.ts';
-import { invalid } from './kube-status.ts';
+import { conflict, invalid, notFound } from './kube-status.ts';
 import type { ObjectStore } from './kube-store.ts';
 
 /** The least and the most seconds that a requested token may live; the least is Kubernetes' own. */
@@ -35,6 +45,7 @@ export function review(
   switch (resource.plural) {
     case 'selfsubjectaccessreviews':
       return answer(decide(store, user, wishOf(spec)));
+    case 'localsubjectaccessreviews':
     case 'subjectaccessreviews': {
       const groups = listAt(spec, 'groups').filter((group) => typeof group === 'string');
       return answer(decide(store, { name: textAt(spec, 'user') ?? '', uid: '', groups, extra: {} }, wishOf(spec)));
@@ -61,8 +72,34 @@ export function review(
   }
 }
 
+/** The object that a token is asked to be bound to; 404 when it is not there, 409 when it is another one by now. */
+function boundTo(store: ObjectStore, account: JsonObject, spec: JsonObject): BoundTo | undefined {
+  const wanted = objectAt(spec, 'boundObjectRef');
+  const kind = textAt(wanted, 'kind');
+  if (kind !== 'Pod' && kind !== 'Secret' && kind !== 'Node') return undefined;
+  const name = textAt(wanted, 'name') ?? '';
+  const plural = `${kind.toLowerCase()}s`;
+  const resource = { group: '', plural, kind };
+  const namespace = kind === 'Node' ? '' : (textAt(account, 'metadata', 'namespace') ?? '');
+  const found = store.get(plural, namespace, name);
+  if (found === undefined) throw notFound(resource, name);
+  const uid = textAt(found, 'metadata', 'uid') ?? '';
+  const asked = textAt(wanted, 'uid') ?? uid;
+  if (asked !== uid) {
+    const why = `the UID in the bound object reference (${asked}) does not match the UID in record. The object might have been deleted and then recreated`;
+    throw conflict(resource, name, why);
+  }
+  return { kind, name, uid };
+}
+
 /** Answers a TokenRequest for a service account; 422 when the lifetime is below ten minutes. */
-export function requestToken(resource: Resource, account: JsonObject, body: JsonObject, tokenKey: string): JsonObject {
+export function requestToken(
+  resource: Resource,
+  account: JsonObject,
+  body: JsonObject,
+  tokenKey: string,
+  store: ObjectStore,
+): JsonObject {
   const spec = objectAt(body, 'spec');
   const seconds = numberAt(spec, 'expirationSeconds') ?? 3600;
   const name = textAt(account, 'metadata', 'name') ?? '';
@@ -77,7 +114,7 @@ export function requestToken(resource: Resource, account: JsonObject, body: Json
   }
   const wanted = listAt(spec, 'audiences').filter((audience) => typeof audience === 'string');
   const audiences = wanted.length > 0 ? wanted : [ISSUER];
-  const { token, expires } = issueToken(account, tokenKey, audiences, seconds);
+  const { token, expires } = issueToken(account, tokenKey, audiences, seconds, boundTo(store, account, spec));
   return {
     kind: 'TokenRequest',
     apiVersion: 'authentication.k8s.io/v1',

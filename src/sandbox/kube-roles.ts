@@ -23,14 +23,35 @@ const CORE_READ = [
   'services',
   'services/status',
 ];
-const APPS = ['deployments', 'deployments/scale', 'replicasets', 'replicasets/scale'];
-const APPS_READ = [...APPS, 'deployments/status', 'replicasets/status'];
+const APPS = [
+  'daemonsets',
+  'deployments',
+  'deployments/rollback',
+  'deployments/scale',
+  'replicasets',
+  'replicasets/scale',
+  'statefulsets',
+  'statefulsets/scale',
+];
+const APPS_READ = [
+  ...APPS,
+  'controllerrevisions',
+  'daemonsets/status',
+  'deployments/status',
+  'replicasets/status',
+  'statefulsets/status',
+];
+const BATCH = ['cronjobs', 'jobs'];
+const NETWORKING = ['ingresses', 'networkpolicies'];
 
 const VIEW = [
   rule([''], CORE_READ, READ),
   rule(['apps'], APPS_READ, READ),
   rule(['policy'], ['poddisruptionbudgets', 'poddisruptionbudgets/status'], READ),
   rule(['discovery.k8s.io'], ['endpointslices'], READ),
+  rule(['batch'], [...BATCH, 'jobs/status', 'cronjobs/status'], READ),
+  rule(['autoscaling'], ['horizontalpodautoscalers', 'horizontalpodautoscalers/status'], READ),
+  rule(['networking.k8s.io'], [...NETWORKING, 'ingresses/status'], READ),
 ];
 const EDIT = [
   ...VIEW,
@@ -44,6 +65,9 @@ const EDIT = [
   rule([''], ['serviceaccounts'], ['impersonate']),
   rule(['apps'], APPS, WRITE),
   rule(['policy'], ['poddisruptionbudgets'], WRITE),
+  rule(['batch'], BATCH, WRITE),
+  rule(['autoscaling'], ['horizontalpodautoscalers'], WRITE),
+  rule(['networking.k8s.io'], NETWORKING, WRITE),
   rule(['coordination.k8s.io'], ['leases'], [...READ, ...WRITE]),
 ];
 const ADMIN = [
@@ -88,3 +112,8 @@ export const CLUSTER_ROLE_BINDINGS: Record<string, string> = {
   'system:basic-user': 'system:authenticated',
   'system:discovery': 'system:authenticated',
 };
+
+/** The label of roles whose rules a role of a name takes in. */
+export function aggregationOf(name: string): string | undefined {
+  return ['admin', 'edit', 'view'].includes(name) ? `rbac.authorization.k8s.io/aggregate-to-${name}` : undefined;
+}
