@@ -264,6 +264,9 @@ function nextStep(
   health: Health | undefined,
   capabilities: Parameters<typeof clusterButtons>[1],
 ): Button | undefined {
+  // What runs on it stands above, with its own button.
+  if (cluster.openJob !== undefined)
+    return { label: 'Show', command: formatLine('cluster show', ['cluster'], { cluster: cluster.name }) };
   const all = clusterButtons(cluster, capabilities);
   const sick = cluster.phase === 'Ready' && health !== undefined && health.verdict !== 'Healthy';
   const first = sick ? all.find(({ label }) => label === 'Check') : undefined;
