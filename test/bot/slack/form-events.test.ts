@@ -219,7 +219,7 @@ describe('more choices than Slack shows', () => {
     const last = heard.at(-1);
     expect(last).toMatchObject({ source: 'open-form', text: 'cluster create', person: { id: 'slack:T1:U1' } });
     expect(Object.keys(last?.values ?? {})).toEqual(['region']);
-    await ada.submit(view, { Machine: 'm1499' });
+    await ada.submit(view, { Region: 'm1', Machine: 'm1499' });
     expect(submitted()).toMatchObject([{ values: { machine: 'm1499' } }]);
     expect(slack.violations).toEqual([]);
   });
