@@ -104,7 +104,8 @@ function healthStep(watch: Watch, notify: Notify, sight: Sight): Advance | null 
     const fresh =
       word === 'Unknown' ||
       (health !== undefined && counted > 0 && health.since > Math.max(notify.since, now - newsMs));
-    if (!fresh) return null;
+    // After a job it is well again without that anybody was told that it was not.
+    if (!fresh || (word === 'Healthy' && byJob(sight))) return null;
   }
   const changed = before !== word || counted > watch.changes;
   const lately = watch.lately.filter((at) => at > now - dampMs);
@@ -121,9 +122,12 @@ function healthStep(watch: Watch, notify: Notify, sight: Sight): Advance | null 
       },
     };
   }
-  // Two changes between two looks end where it began: both count, and neither is told alone.
-  const times =
-    before === undefined ? 1 : Math.max(before === word ? 0 : 1, Math.min(flappingChanges, counted - watch.changes));
+  // Two changes between two looks end where it began: both count, and neither is told alone. Those that a job made do not count.
+  const times = byJob(sight)
+    ? 0
+    : before === undefined
+      ? 1
+      : Math.max(before === word ? 0 : 1, Math.min(flappingChanges, counted - watch.changes));
   const all = [...lately, ...Array.from({ length: times }, () => now)].slice(-10);
   const { flapping } = watch;
   const next: Watch = { ...watch, health: word, changes: counted, lately: all, at: now };
@@ -144,6 +148,14 @@ function healthStep(watch: Watch, notify: Notify, sight: Sight): Advance | null 
     watch: next,
     says: { tone: healthTones[word] ?? 'warn', title, text: `${title}.${whyOf(sight, word)}${was}` },
   };
+}
+
+/** Whether its health changed last while a job changed the cluster. */
+function byJob({ health, jobs, now }: Sight): boolean {
+  return jobs.some(
+    ({ startedAt, endedAt }) =>
+      startedAt !== undefined && health !== undefined && health.since >= startedAt && health.since <= (endedAt ?? now),
+  );
 }
 
 function whyOf({ cluster, health }: Sight, word: string): string {

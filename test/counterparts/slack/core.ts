@@ -41,6 +41,7 @@ export class Core {
     this.clock = options.clock ?? { now: () => Date.now() };
     this.team = options.team ?? 'T1';
     this.world = new World(this.clock, this.team, BOT_USER, options.users, options.channels);
+    this.world.fileSettleMs = options.fileSettleMs ?? 0;
     this.views = new Views(this.world);
     this.triggers = new Triggers(this.clock);
     this.responseUrls = new ResponseUrls(this.clock);

@@ -218,7 +218,7 @@ function completeUpload(core: Core, args: Json): Json {
     const message = core.world.post(channel.id, { ...content, author: BOT_USER, byApp: true, threadTs, files: ids });
     for (const file of files) file.shares.push({ channel: channel.id, ts: message.ts });
   }
-  for (const file of files) file.completed = true;
+  for (const file of files) Object.assign(file, { completed: true, completedAt: core.clock.now() });
   return { files: files.map(({ id, title, name }) => ({ id, title, name })) };
 }
 

@@ -64,6 +64,8 @@ export interface SlackOptions {
   events?: string[];
   /** The manifest's `should_escape` of the slash command: mentions, channels and links arrive as entities. */
   shouldEscape?: boolean;
+  /** How long after its upload a file is not taken in a message yet, in milliseconds; 0 when left out. */
+  fileSettleMs?: number;
   /** Messages one channel takes at once before the rule of one per second bites. */
   postBurst?: number;
 }
@@ -185,6 +187,8 @@ export interface StoredFile {
   /** Where it was shared. */
   shares: { channel: string; ts: string }[];
   completed: boolean;
+  /** When its upload was completed. */
+  completedAt?: number;
   deleted: boolean;
   /** Who uploaded it; the app's bot when left out. Only they can delete it. */
   owner?: string;

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { BLOCK_TEXT_PROMISED, BLOCK_TEXT_REFUSED, blockTextLength, checkMessageBlocks, elementsOf } from './blocks.ts';
+import { isObject, textOf } from './json.ts';
 import { checkMrkdwn, mrkdwnTexts, type Names } from './mrkdwn.ts';
 import { unlucky, wrong } from './refusal.ts';
 import type { Channel, ChannelSpec, Clock, Json, Message, StoredFile, UserSpec, Violation } from './types.ts';
@@ -35,6 +36,8 @@ export class World implements Names {
   readonly channels = new Map<string, Channel>();
   readonly messages: Message[] = [];
   readonly files = new Map<string, StoredFile>();
+  /** How long after its upload a file is not taken in a message yet. */
+  fileSettleMs = 0;
   readonly violations: Violation[] = [];
   /** Called after each change to a message that several people can see. */
   onChange: (change: Change) => void = () => undefined;
@@ -166,12 +169,29 @@ export class World implements Names {
     if (text.length > maxText) throw wrong('msg_too_long');
     const complaints = checkMessageBlocks(blocks);
     if (complaints.length > 0) throw wrong('invalid_blocks', complaints);
+    this.#checkFiles(blocks);
     const length = blockTextLength(blocks);
     if (length > BLOCK_TEXT_REFUSED) throw wrong('msg_blocks_too_long');
     if (length > BLOCK_TEXT_PROMISED)
       this.violate('block-text-over-budget', `${where}: ${length} characters in blocks`);
     if (text === '' && blocks.length > 0) this.violate('missing-fallback-text', `${where}: blocks without text`);
     for (const each of mrkdwnTexts(text, blocks)) this.checkText(where, each);
+  }
+
+  /**
+   * An image block may show an uploaded PNG, JPEG or GIF (docs.slack.dev/reference/block-kit/composition-objects/slack-file-object), some time after
+   * the upload has been answered (github.com/slackapi/node-slack-sdk/issues/1865).
+   */
+  #checkFiles(blocks: Json[]): void {
+    for (const [index, block] of blocks.entries()) {
+      if (block.type !== 'image' || !isObject(block.slack_file)) continue;
+      const file = this.files.get(textOf(block.slack_file.id));
+      const complaint = [`invalid slack file [json-pointer:/blocks/${index}/slack_file]`];
+      const isImage = /^(?:\x89PNG|\xff\xd8\xff|GIF8)/.test(file?.bytes?.toString('latin1', 0, 4) ?? '');
+      if (!file?.completed || file.deleted || !isImage) throw wrong('invalid_blocks', complaint);
+      if (this.clock.now() < (file.completedAt ?? 0) + this.fileSettleMs)
+        throw new Refusal('invalid_blocks', false, complaint);
+    }
   }
 
   checkText(where: string, text: string): void {
