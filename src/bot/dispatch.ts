@@ -360,7 +360,7 @@ function contextOf(parts: DispatchParts, inbound: Inbound, caller: Caller, line:
     call: (ms): Call => ({ signal: AbortSignal.timeout(ms), deadline: clock.now() + ms }),
     connect: (provisioner) => connectProvisioner(parts, provisioner),
     options: (provisioner, given = {}) =>
-      parts.options(provisioner, dependingOn(parts.engines.get(provisioner.engine), given), inbound.waitMs),
+      parts.options(provisioner, dependingOn(parts.engines.get(provisioner.engine), given), loadingWait(inbound)),
     guide: parts.guide,
     effect: (changes, effect) => commitEffect(parts, inbound, caller, line, changes, effect),
     tick(job) {
@@ -373,6 +373,11 @@ function contextOf(parts: DispatchParts, inbound: Inbound, caller: Caller, line:
       });
     },
   };
+}
+
+/** A form that is loaded waits for the provider's choices; one that is sent waits for its own answer, not for prices. */
+function loadingWait({ source, waitMs }: Inbound): number | undefined {
+  return source === 'open-form' ? waitMs : undefined;
 }
 
 /** Of a form's values those that choices depend on: all others would only make a provider's answer be asked for again. */

@@ -31,7 +31,7 @@ export interface Inbound {
   message?: MessageRef;
   /** A form can be opened at once (a trigger is at hand). */
   canOpenForm: boolean;
-  /** The person sees that something is being loaded: the answer may take this many milliseconds, and so may a provider. */
+  /** The person sees that this is being worked on: the answer may take this many milliseconds, and so may the choices of a form that is loaded. */
   waitMs?: number;
 }
 

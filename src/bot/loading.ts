@@ -4,6 +4,9 @@ import type { Form } from '../core/card.ts';
 /** How long choices are awaited behind a form that is shown already, in milliseconds. */
 export const loadingMs = 8_000;
 
+/** How long a form that was sent is answered in its own place, where what is filled in still stands, in milliseconds. */
+export const submitMs = 20_000;
+
 /** The form for the time until the choices come. */
 export function whileLoading(form: Form): Form {
   return form.loading === undefined

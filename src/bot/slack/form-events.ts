@@ -4,7 +4,7 @@ import type { Form } from '../../core/card.ts';
 import { Fault } from '../../core/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Inbound, Outbound, PersonIn } from '../inbound.ts';
-import { givenUp, loadingMs, whileLoading } from '../loading.ts';
+import { givenUp, loadingMs, submitMs, whileLoading } from '../loading.ts';
 import type { Answers, Target } from './answers.ts';
 import type { Answer, SlackApi } from './api.ts';
 import { type FormMeta, fieldKey, renderForm, workingView } from './form.ts';
@@ -201,6 +201,7 @@ export function createForms({ api, people, answers, turn, clock }: FormsParts): 
       ...asked(meta, person, `slack:view:${view.id}:${view.hash}`),
       source: 'form',
       values: form.values,
+      waitMs: submitMs,
     });
     const refused = outbounds.some((each) => each.problems !== undefined || each.form !== undefined);
     return refused || form.secretFiles.length === 0 ? outbounds : [...outbounds, leftInSlack(form.secretFiles)];

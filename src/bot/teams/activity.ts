@@ -120,10 +120,9 @@ export function readDeed(activity: Activity, workspace: string): Deed | null {
   const message = messageOf(activity, place);
   const clicked = { ...shared, text: sent.data.command, ...(message ? { message } : {}) };
   if (sent.data.kqueen === 'button') return { ...clicked, source: 'button' };
-  const values = valuesOf(sent.data);
-  if (sent.data.kqueen === 'form') return { ...clicked, source: 'form', values };
+  const source = sent.data.kqueen === 'form' ? 'form' : 'open-form';
   // The person sees the button at work; Teams waits longer than this.
-  return { ...clicked, source: 'open-form', values, waitMs: loadingMs };
+  return { ...clicked, source, values: valuesOf(sent.data), waitMs: loadingMs };
 }
 
 /** The message a button sits on. */

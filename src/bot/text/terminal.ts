@@ -5,7 +5,7 @@ import type { ChatPort, MessageRef } from '../../core/ports/chat.ts';
 import type { NewId } from '../../core/ports/clock.ts';
 import type { Place } from '../../core/records.ts';
 import type { Handle, Inbound, Outbound } from '../inbound.ts';
-import { givenUp, loadingMs } from '../loading.ts';
+import { givenUp, loadingMs, submitMs } from '../loading.ts';
 import { askField } from './ask.ts';
 import { clean, line, renderFormText, renderText } from './render.ts';
 
@@ -145,7 +145,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
       return;
     }
     const draft = (before?.rounds ?? 0) < mostRounds ? await fill(name, form, before) : null;
-    if (draft) await pass(name, { source: 'form', text: form.command, values: draft.values }, draft);
+    if (draft) await pass(name, { source: 'form', text: form.command, values: draft.values, waitMs: submitMs }, draft);
     else write(name, 'Left as it was; nothing was done.');
   }
 
