@@ -1,5 +1,6 @@
 import { SANDBOX_TITLE, type Size } from './catalog.ts';
 import type { ClusterRecord } from './cloud-records.ts';
+import { PROVISIONER } from './controller-volumes.ts';
 import { isObject, type JsonObject, objectAt, objectsAt, textAt } from './json.ts';
 import { Kinds } from './kube-kinds.ts';
 import { Objects, timestamp } from './kube-objects.ts';
@@ -52,6 +53,20 @@ export function seedControlPlane(store: ObjectStore): void {
     metadata: { name: 'cluster-info', annotations: SANDBOX_NOTE },
     data: { notice: SANDBOX_TITLE },
   });
+  ensure(store, 'storageclasses.storage.k8s.io', '', {
+    metadata: {
+      name: 'standard',
+      annotations: { ...SANDBOX_NOTE, 'storageclass.kubernetes.io/is-default-class': 'true' },
+    },
+    provisioner: PROVISIONER,
+    allowVolumeExpansion: true,
+  });
+  for (const [name, value] of [
+    ['system-cluster-critical', 2000000000],
+    ['system-node-critical', 2000001000],
+  ] as const) {
+    ensure(store, 'priorityclasses.scheduling.k8s.io', '', { metadata: { name }, value });
+  }
   seedDns(store);
 }
 

@@ -11,7 +11,29 @@ import {
 } from './controller-world.ts';
 import { type JsonObject, listAt, objectsAt, textAt } from './json.ts';
 
-const OWNERS: Record<string, Kind> = { ReplicaSet: 'replicasets', Deployment: 'deployments' };
+/** The kinds whose objects control others, by the name that owners are given by. */
+const OWNERS: Record<string, Owner> = {
+  ReplicaSet: 'replicasets',
+  Deployment: 'deployments',
+  StatefulSet: 'statefulsets',
+  DaemonSet: 'daemonsets',
+  Job: 'jobs',
+  CronJob: 'cronjobs',
+};
+
+/** Kinds that are controlled by others. */
+export const DEPENDENTS = ['pods', 'replicasets', 'jobs'] as const;
+
+/** A kind whose objects are controlled by others. */
+export type Dependent = (typeof DEPENDENTS)[number];
+
+/** A kind whose objects control others. */
+export type Owner = 'replicasets' | 'deployments' | 'statefulsets' | 'daemonsets' | 'jobs' | 'cronjobs';
+
+/** The kind of an owner by its name; undefined when nobody here looks after it. */
+export function ownerKind(name: string): Owner | undefined {
+  return OWNERS[name];
+}
 
 /** How long an ending namespace waits for its pods before it is looked at again, ms of the sandbox's clock. */
 const LOOK_AGAIN = 1000;
@@ -24,17 +46,17 @@ export class Cleanup {
     this.#world = world;
   }
 
-  /** The objects that a ReplicaSet or Deployment of this uid controls. */
+  /** The objects that an owner of this uid controls. */
   #dependents(uid: string): { kind: Kind; object: JsonObject }[] {
-    return (['pods', 'replicasets'] as const).flatMap((kind) =>
+    return DEPENDENTS.flatMap((kind) =>
       [...this.#world.kinds[kind].items.values()]
         .filter((object) => controllerOf(object)?.uid === uid)
         .map((object) => ({ kind, object })),
     );
   }
 
-  /** Looks at one pod or ReplicaSet: one whose owner is gone is deleted. */
-  async orphan(kind: 'pods' | 'replicasets', key: string): Promise<undefined> {
+  /** Looks at one dependent: one whose owner is gone is deleted. */
+  async orphan(kind: Dependent, key: string): Promise<undefined> {
     const object = this.#world.kinds[kind].items.get(key);
     const owner = object === undefined ? undefined : controllerOf(object);
     const owners = OWNERS[owner?.kind ?? ''];
@@ -48,7 +70,7 @@ export class Cleanup {
   }
 
   /** Looks at one owner that is being deleted in the foreground: first its dependents, then itself. */
-  async foreground(kind: 'deployments' | 'replicasets', key: string): Promise<undefined> {
+  async foreground(kind: Owner, key: string): Promise<undefined> {
     const owner = this.#world.kinds[kind].items.get(key);
     if (owner === undefined || !isEnding(owner)) return undefined;
     const finalizers = listAt(owner, 'metadata', 'finalizers');

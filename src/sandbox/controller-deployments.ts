@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { ApiFailure, MERGE } from './controller-client.ts';
+import { hashOf } from './controller-pod-template.ts';
 import {
   controllerOf,
   deleteObject,
@@ -11,40 +11,10 @@ import {
   tell,
   type World,
 } from './controller-world.ts';
-import {
-  isObject,
-  type Json,
-  type JsonObject,
-  numberAt,
-  objectAt,
-  objectsAt,
-  sameJson,
-  textAt,
-  textsAt,
-} from './json.ts';
+import { type Json, type JsonObject, numberAt, objectAt, objectsAt, sameJson, textAt, textsAt } from './json.ts';
 
 const REVISION = 'deployment.kubernetes.io/revision';
 const HASH = 'pod-template-hash';
-const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
-
-/** JSON with its members in order, so that equal templates have equal texts. */
-function ordered(value: Json | undefined): Json {
-  if (Array.isArray(value)) return value.map(ordered);
-  if (!isObject(value)) return value ?? null;
-  const entries = Object.entries(value).filter(([, member]) => member !== undefined);
-  return Object.fromEntries(
-    entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, member]) => [key, ordered(member)]),
-  );
-}
-
-function hashOf(template: JsonObject): string {
-  const bytes = createHash('sha256')
-    .update(JSON.stringify(ordered(template)))
-    .digest()
-    .subarray(0, 10);
-  return [...bytes].map((byte) => LETTERS[byte % LETTERS.length]).join('');
-}
-
 /** A number or a percentage of a total, rounded up or down. */
 function share(value: Json | undefined, total: number, round: (value: number) => number): number {
   if (typeof value === 'string' && value.endsWith('%')) return round((Number(value.slice(0, -1)) / 100) * total);
@@ -154,7 +124,11 @@ export class Deployments {
         name: `${name}-${hash}`,
         namespace,
         labels,
-        annotations: { [REVISION]: String(revision), 'deployment.kubernetes.io/desired-replicas': String(wanted) },
+        annotations: {
+          ...inherited(deployment),
+          [REVISION]: String(revision),
+          'deployment.kubernetes.io/desired-replicas': String(wanted),
+        },
         ownerReferences: [
           { apiVersion: 'apps/v1', kind: 'Deployment', name, uid, controller: true, blockOwnerDeletion: true },
         ],
@@ -298,6 +272,9 @@ export class Deployments {
         enough ? 'Deployment has minimum availability.' : 'Deployment does not have minimum availability.',
       ),
       ...(progress === undefined ? [] : [progress.condition]),
+      ...objectsAt(current[0], 'status', 'conditions')
+        .filter((entry) => entry.type === 'ReplicaFailure')
+        .map((entry) => condition(status, 'ReplicaFailure', true, String(entry.reason), String(entry.message))),
     ];
     const next: JsonObject = { observedGeneration: numberAt(before, 'metadata', 'generation') ?? 0, conditions };
     for (const [field, value] of Object.entries(counts)) next[field] = value === 0 ? undefined : value;
@@ -363,4 +340,14 @@ function condition(
     lastUpdateTime: same ? old.lastUpdateTime : now(),
     lastTransitionTime: old?.status === value ? old.lastTransitionTime : now(),
   };
+}
+
+/** The annotations of a Deployment that its ReplicaSets get, the cause of the change among them. */
+function inherited(deployment: JsonObject): Record<string, string> {
+  const {
+    'kubectl.kubernetes.io/last-applied-configuration': _,
+    [REVISION]: __,
+    ...rest
+  } = textsAt(deployment, 'metadata', 'annotations');
+  return rest;
 }

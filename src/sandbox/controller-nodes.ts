@@ -11,6 +11,14 @@ const STATUS_EVERY = 300_000;
 /** A node with this annotation set to "true" reports that it is not Ready: a machine in trouble on demand. */
 const TROUBLE = 'sandbox.kqueen.io/not-ready';
 
+/** A node with this annotation set to "true" is a machine that died: nothing is heard of it, and its pods never end. */
+const DEATH = 'sandbox.kqueen.io/dead';
+
+/** Whether a node's machine is dead. */
+export function isDead(node: JsonObject): boolean {
+  return textAt(node, 'metadata', 'annotations', DEATH) === 'true';
+}
+
 const CONDITIONS: readonly [string, string, string, string][] = [
   ['MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'],
   ['DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
@@ -25,8 +33,11 @@ export class Nodes {
   readonly #heartbeat: number;
   readonly #seen = new Map<string, Seen>();
 
-  /** `heartbeat` is how often leases are renewed, real ms. */
-  constructor(world: World, heartbeat: number) {
+  readonly #real: boolean;
+
+  /** `heartbeat` is how often leases are renewed, real ms; `real` that others watch over them. */
+  constructor(world: World, heartbeat: number, real: boolean) {
+    this.#real = real;
     this.#world = world;
     this.#heartbeat = heartbeat;
   }
@@ -43,9 +54,13 @@ export class Nodes {
     const booted = objectsAt(node, 'status', 'conditions').some((entry) => entry.type === 'MemoryPressure');
     const wait = seen.boot + this.#world.real(BOOT) - performance.now();
     if (!booted && wait > 0) return wait;
+    if (isDead(node)) {
+      await this.#lose(node);
+      return undefined;
+    }
     const trouble = textAt(node, 'metadata', 'annotations', TROUBLE) === 'true';
     const ready = objectsAt(node, 'status', 'conditions').find((entry) => entry.type === 'Ready');
-    const changed = (ready?.status === 'True') === trouble || !booted;
+    const changed = (ready?.status === 'True') === trouble || ready?.status === 'Unknown' || !booted;
     if (changed || performance.now() - seen.status > STATUS_EVERY) {
       seen.status = performance.now();
       await patchStatus(this.#world, 'nodes', node, { conditions: conditionsOf(node, trouble), ...capacityOf(node) });
@@ -65,6 +80,22 @@ export class Nodes {
       seen.lease = performance.now();
     }
     return this.#heartbeat;
+  }
+
+  /** What the API server is told by those who miss a node's heartbeats; a real one has its own for that. */
+  async #lose(node: JsonObject): Promise<void> {
+    const old = objectsAt(node, 'status', 'conditions');
+    if (this.#real || old.every((entry) => entry.status === 'Unknown')) return;
+    const conditions = old.map((entry) => ({
+      ...entry,
+      status: 'Unknown',
+      reason: 'NodeStatusUnknown',
+      message: 'Kubelet stopped posting node status.',
+      lastTransitionTime: entry.status === 'Unknown' ? entry.lastTransitionTime : now(),
+    }));
+    await patchStatus(this.#world, 'nodes', node, { conditions });
+    const message = `Node ${nameOf(node).name} status is now: NodeNotReady`;
+    tell(this.#world, node, 'Normal', 'NodeNotReady', message, 'node-controller');
   }
 
   async #renew(node: JsonObject): Promise<void> {

@@ -1,4 +1,6 @@
+import { isDead } from './controller-nodes.ts';
 import {
+  controllerOf,
   deleteObject,
   isEnding,
   nameOf,
@@ -17,13 +19,19 @@ const END = 1000;
 const FIRST_CRASH = 10_000;
 const LAST_CRASH = 300_000;
 
-type Fate = 'run' | 'crash' | 'badimage' | 'pending';
+type Fate = 'run' | 'crash' | 'badimage' | 'pending' | 'job' | 'failjob';
 
-/** What becomes of a container, told by its image's name: `x/crash…`, `x/badimage…`, `x/pending…`; anything else runs. */
+/**
+ * What becomes of a container, told by its image's name: `x/crash…`, `x/badimage…` and all of `missing/…`,
+ * `x/pending…`, `x/job…`, `x/failjob…`; anything else runs.
+ */
 export function fateOf(image: string): Fate {
   const name = image.split('/').at(-1) ?? '';
   if (!image.includes('/')) return 'run';
-  for (const fate of ['crash', 'badimage', 'pending'] as const) if (name.startsWith(fate)) return fate;
+  if (/(^|\/)missing\//.test(image)) return 'badimage';
+  for (const fate of ['crash', 'badimage', 'pending', 'job', 'failjob'] as const) {
+    if (name.startsWith(fate)) return fate;
+  }
   return 'run';
 }
 
@@ -52,6 +60,7 @@ export class Pods {
       await deleteObject(this.#world, 'pods', pod, { gracePeriodSeconds: 0 });
       return undefined;
     }
+    if (isDead(node)) return undefined;
     if (isEnding(pod)) return await this.#end(pod, uid);
     const phase = textAt(pod, 'status', 'phase');
     if (phase === 'Succeeded' || phase === 'Failed') return undefined;
@@ -67,7 +76,16 @@ export class Pods {
     const wait = begun === undefined ? 0 : begun + this.#world.real(START) - performance.now();
     if (wait > 0) return wait;
     if (fates.includes('badimage')) return await this.#badImage(pod, node);
-    if (fates.includes('crash')) return await this.#crash(pod, node, uid);
+    const end = endOf(pod, fates);
+    if (end !== undefined) {
+      if (phase !== 'Running') {
+        await this.#status(pod, node, 'running');
+        return this.#world.real(START);
+      }
+      await this.#finish(pod, end);
+      return undefined;
+    }
+    if (fates.includes('crash') || fates.includes('failjob')) return await this.#crash(pod, node, uid);
     if (phase === 'Running' && objectsAt(pod, 'status', 'containerStatuses').every((entry) => entry.ready === true))
       return undefined;
     await this.#status(pod, node, 'running');
@@ -78,6 +96,29 @@ export class Pods {
     }
     this.#begun.delete(uid);
     return undefined;
+  }
+
+  /** The end of a pod whose containers do not come back. */
+  async #finish(pod: JsonObject, end: 'Succeeded' | 'Failed'): Promise<void> {
+    const exitCode = end === 'Succeeded' ? 0 : 1;
+    const containerStatuses = objectsAt(pod, 'status', 'containerStatuses').map((status) => {
+      const startedAt = textAt(status, 'state', 'running', 'startedAt') ?? now();
+      const reason = exitCode === 0 ? 'Completed' : 'Error';
+      const terminated = { exitCode, reason, startedAt, finishedAt: now(), containerID: textAt(status, 'containerID') };
+      return { ...status, ready: false, started: false, state: { terminated } };
+    });
+    const conditions = objectsAt(pod, 'status', 'conditions').map((condition) =>
+      condition.type === 'Ready' || condition.type === 'ContainersReady'
+        ? {
+            ...condition,
+            status: 'False',
+            reason: exitCode === 0 ? 'PodCompleted' : 'PodFailed',
+            lastTransitionTime: now(),
+          }
+        : condition,
+    );
+    await patchStatus(this.#world, 'pods', pod, { phase: end, containerStatuses, conditions });
+    this.#begun.delete(nameOf(pod).uid);
   }
 
   async #end(pod: JsonObject, uid: string): Promise<number | undefined> {
@@ -164,6 +205,7 @@ export class Pods {
       const image = textAt(container, 'image') ?? '';
       const fate = fateOf(image);
       const runs = up || (state !== 'creating' && fate === 'run');
+      const failing = fate === 'crash' || fate === 'failjob';
       const failed = {
         exitCode: 1,
         reason: 'Error',
@@ -175,12 +217,12 @@ export class Pods {
         name: textAt(container, 'name') ?? '',
         image,
         imageID: runs ? `sandbox://${image}` : '',
-        restartCount: fate === 'crash' ? restarts : 0,
+        restartCount: failing ? restarts : 0,
         ready: runs,
         started: runs,
         ...(runs ? { containerID: `sandbox://${uid}` } : {}),
-        state: runs ? { running: { startedAt: now() } } : { waiting: waitingOf(state) },
-        lastState: fate === 'crash' && restarts > 0 ? { terminated: failed } : {},
+        state: runs ? { running: { startedAt: now() } } : { waiting: waitingOf(state, image) },
+        lastState: failing && restarts > 0 ? { terminated: failed } : {},
       };
     });
     const old = objectsAt(pod, 'status', 'conditions');
@@ -216,8 +258,20 @@ export class Pods {
   }
 }
 
-function waitingOf(state: 'creating' | 'running' | 'badimage' | 'crash'): JsonObject {
-  if (state === 'badimage') return { reason: 'ImagePullBackOff', message: 'Back-off pulling image: not found' };
+/** How a pod ends by itself, or undefined when its containers are to run or to be started again. */
+function endOf(pod: JsonObject, fates: readonly Fate[]): 'Succeeded' | 'Failed' | undefined {
+  const policy = textAt(pod, 'spec', 'restartPolicy');
+  if (policy !== 'Never' && policy !== 'OnFailure') return undefined;
+  if (fates.includes('crash') || fates.includes('failjob')) return policy === 'Never' ? 'Failed' : undefined;
+  // A Job's work is done at some time whatever its image is called; other pods may well run on.
+  return fates.includes('job') || controllerOf(pod)?.kind === 'Job' ? 'Succeeded' : undefined;
+}
+
+function waitingOf(state: 'creating' | 'running' | 'badimage' | 'crash', image: string): JsonObject {
+  if (state === 'badimage') {
+    const message = `Back-off pulling image "${image}": ErrImagePull: ${image}: not found`;
+    return { reason: 'ImagePullBackOff', message };
+  }
   if (state === 'crash') return { reason: 'CrashLoopBackOff', message: 'back-off restarting failed container' };
   return { reason: 'ContainerCreating' };
 }

@@ -1,3 +1,4 @@
+import { ApiFailure } from './controller-client.ts';
 import {
   controllerOf,
   deleteObject,
@@ -5,12 +6,13 @@ import {
   isEnding,
   isReady,
   nameOf,
+  now,
   patchStatus,
   pathOf,
   tell,
   type World,
 } from './controller-world.ts';
-import { type JsonObject, numberAt, objectAt, sameJson, textAt, textsAt } from './json.ts';
+import { type JsonObject, numberAt, objectAt, objectsAt, sameJson, textAt, textsAt } from './json.ts';
 
 /** How many pods are made or ended in one go. */
 const BATCH = 50;
@@ -35,8 +37,9 @@ export class ReplicaSets {
     const { uid } = nameOf(set);
     let active = this.podsOf(uid).filter(isActive);
     const wanted = numberAt(set, 'spec', 'replicas') ?? 0;
+    let failure: string | undefined;
     if (!isEnding(set)) {
-      if (active.length < wanted) await this.#make(set, Math.min(wanted - active.length, BATCH));
+      if (active.length < wanted) failure = await this.#make(set, Math.min(wanted - active.length, BATCH));
       else if (active.length > wanted) await this.#end(set, active, Math.min(active.length - wanted, BATCH));
       active = this.podsOf(uid).filter(isActive);
     }
@@ -48,13 +51,17 @@ export class ReplicaSets {
       availableReplicas: ready,
       observedGeneration: numberAt(set, 'metadata', 'generation') ?? 0,
     };
-    if (!sameJson(objectAt(set, 'status'), status)) await patchStatus(this.#world, 'replicasets', set, status);
+    const conditions = failure === undefined ? [] : [failureOf(set, failure)];
+    const next = { ...status, ...(conditions.length > 0 ? { conditions } : {}) };
+    if (!sameJson(objectAt(set, 'status'), next))
+      await patchStatus(this.#world, 'replicasets', set, { conditions: null, ...next });
     // A batch was not all of it.
     if (!isEnding(set) && active.length !== wanted) throw new Error(`${active.length} of ${wanted} pods`);
     return undefined;
   }
 
-  async #make(set: JsonObject, count: number): Promise<void> {
+  /** Makes pods; the answer is why one was refused, in the API server's words. */
+  async #make(set: JsonObject, count: number): Promise<string | undefined> {
     const { namespace, name, uid } = nameOf(set);
     const template = objectAt(set, 'spec', 'template');
     const body: JsonObject = {
@@ -71,7 +78,7 @@ export class ReplicaSets {
       },
       spec: objectAt(template, 'spec'),
     };
-    await Promise.all(
+    const results = await Promise.allSettled(
       Array.from({ length: count }, async () => {
         const pod = await this.#world.api.request('POST', pathOf('pods', namespace), body);
         this.#world.kinds.pods.accept(pod);
@@ -85,6 +92,11 @@ export class ReplicaSets {
         );
       }),
     );
+    const refused = results.find((result) => result.status === 'rejected')?.reason;
+    if (refused === undefined) return undefined;
+    if (!(refused instanceof ApiFailure && (refused.code === 403 || refused.code === 422))) throw refused;
+    tell(this.#world, set, 'Warning', 'FailedCreate', `Error creating: ${refused.message}`, 'replicaset-controller');
+    return refused.message;
   }
 
   async #end(set: JsonObject, pods: JsonObject[], count: number): Promise<void> {
@@ -109,4 +121,10 @@ export class ReplicaSets {
       }),
     );
   }
+}
+
+function failureOf(set: JsonObject, message: string): JsonObject {
+  const old = objectsAt(set, 'status', 'conditions').find((entry) => entry.type === 'ReplicaFailure');
+  const since = old?.message === message ? old.lastTransitionTime : now();
+  return { type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message, lastTransitionTime: since };
 }

@@ -1,4 +1,6 @@
+import { matchesNode, tolerates, untolerated } from './controller-placement.ts';
 import { fateOf } from './controller-pods.ts';
+import { claimObstacle } from './controller-volumes.ts';
 import {
   isActive,
   isEnding,
@@ -10,7 +12,7 @@ import {
   unlessGone,
   type World,
 } from './controller-world.ts';
-import { type JsonObject, objectAt, objectsAt, textAt, textsAt } from './json.ts';
+import { type JsonObject, objectAt, objectsAt, textAt } from './json.ts';
 import { quantity } from './kube-quantities.ts';
 
 /** What pods ask of a node; `score` counts something for pods that ask for nothing, as the real scheduler does. */
@@ -22,6 +24,9 @@ const UNSTATED_MEMORY = 200 * 2 ** 20;
 
 /** Bytes of memory that weigh as much as one core when nodes are compared. */
 const MEMORY_PER_CPU = 4 * 2 ** 30;
+
+/** The taint of a cordoned node. */
+const CORDONED = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
 function noLoad(): Load {
   return { cpu: 0, memory: 0, pods: 0, score: 0 };
@@ -42,22 +47,15 @@ function requestsOf(pod: JsonObject): Load {
 
 /** Why a pod does not fit on a node, or undefined when it does. */
 function obstacle(pod: JsonObject, node: JsonObject, used: Load): string | undefined {
-  if (objectAt(node, 'spec').unschedulable === true) return 'node(s) were unschedulable';
-  if (!isReady(node)) return 'node(s) were not ready';
-  const labels = textsAt(node, 'metadata', 'labels');
-  if (!Object.entries(textsAt(pod, 'spec', 'nodeSelector')).every(([key, value]) => labels[key] === value)) {
-    return "node(s) didn't match Pod's node affinity/selector";
+  if (objectAt(node, 'spec').unschedulable === true && tolerates(pod, CORDONED) === undefined) {
+    return 'node(s) were unschedulable';
   }
-  const tolerations = objectsAt(pod, 'spec', 'tolerations');
-  for (const taint of objectsAt(node, 'spec', 'taints')) {
-    if (taint.effect === 'PreferNoSchedule') continue;
-    const tolerated = tolerations.some(
-      (entry) =>
-        (entry.key === undefined || entry.key === taint.key) &&
-        (entry.effect === undefined || entry.effect === taint.effect) &&
-        (entry.operator === 'Exists' || (entry.value ?? '') === (taint.value ?? '')),
-    );
-    if (!tolerated) return 'node(s) had untolerated taint(s)';
+  if (!isReady(node)) return 'node(s) were not ready';
+  if (!matchesNode(pod, node)) return "node(s) didn't match Pod's node affinity/selector";
+  const taint = untolerated(pod, node);
+  if (taint !== undefined) {
+    const value = textAt(taint, 'value') ?? '';
+    return `node(s) had untolerated taint {${String(taint.key)}: ${value}}`;
   }
   const wanted = requestsOf(pod);
   const allocatable = objectAt(node, 'status', 'allocatable');
@@ -90,10 +88,11 @@ export class Scheduler {
     const pending = objectsAt(pod, 'spec', 'containers').some(
       (entry) => fateOf(textAt(entry, 'image') ?? '') === 'pending',
     );
+    const claim = claimObstacle(this.#world, pod);
     let best: { node: JsonObject; share: number } | undefined;
     for (const node of nodes) {
       const used = loads.get(nameOf(node).name) ?? noLoad();
-      const why = pending ? 'node(s) refused an image that is to stay pending' : obstacle(pod, node, used);
+      const why = claim ?? (pending ? 'node(s) refused an image that is to stay pending' : obstacle(pod, node, used));
       if (why !== undefined) {
         counts.set(why, (counts.get(why) ?? 0) + 1);
         continue;
@@ -150,7 +149,7 @@ export class Scheduler {
   }
 
   async #refuse(pod: JsonObject, nodes: number, counts: Map<string, number>): Promise<void> {
-    const reasons = [...counts].map(([why, count]) => `${count} ${why}`).sort();
+    const reasons = [...counts].map(([why, count]) => (why.includes('ersistent') ? why : `${count} ${why}`)).sort();
     const message =
       nodes === 0 ? 'no nodes available to schedule pods' : `0/${nodes} nodes are available: ${reasons.join(', ')}.`;
     const old = objectsAt(pod, 'status', 'conditions').find((entry) => entry.type === 'PodScheduled');

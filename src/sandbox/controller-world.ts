@@ -3,18 +3,28 @@ import { type ApiClient, ApiFailure, MERGE } from './controller-client.ts';
 import type { Informer } from './controller-informer.ts';
 import { type JsonObject, objectAt, objectsAt, textAt } from './json.ts';
 
-/** The kinds that the controller keeps copies of. */
-export type Kind = 'nodes' | 'pods' | 'namespaces' | 'services' | 'replicasets' | 'deployments';
-
-/** The API path of each kind, all namespaces. */
-export const PATHS: Record<Kind, string> = {
+/** The API path of each kind that the controller keeps copies of, all namespaces. */
+export const PATHS = {
   nodes: '/api/v1/nodes',
   pods: '/api/v1/pods',
   namespaces: '/api/v1/namespaces',
   services: '/api/v1/services',
+  persistentvolumes: '/api/v1/persistentvolumes',
+  persistentvolumeclaims: '/api/v1/persistentvolumeclaims',
+  resourcequotas: '/api/v1/resourcequotas',
   replicasets: '/apis/apps/v1/replicasets',
   deployments: '/apis/apps/v1/deployments',
-};
+  statefulsets: '/apis/apps/v1/statefulsets',
+  daemonsets: '/apis/apps/v1/daemonsets',
+  jobs: '/apis/batch/v1/jobs',
+  cronjobs: '/apis/batch/v1/cronjobs',
+  horizontalpodautoscalers: '/apis/autoscaling/v2/horizontalpodautoscalers',
+  ingresses: '/apis/networking.k8s.io/v1/ingresses',
+  poddisruptionbudgets: '/apis/policy/v1/poddisruptionbudgets',
+} as const;
+
+/** The kinds that the controller keeps copies of. */
+export type Kind = keyof typeof PATHS;
 
 /** What the parts of the controller share: the API, the copies, the clock. */
 export type World = {
@@ -26,7 +36,7 @@ export type World = {
 
 /** The path of a namespace's objects of a kind, or of one object. */
 export function pathOf(kind: Kind, namespace: string, name?: string): string {
-  const whole = PATHS[kind];
+  const whole: string = PATHS[kind];
   const at = whole.lastIndexOf('/');
   const list = namespace === '' ? whole : `${whole.slice(0, at)}/namespaces/${namespace}${whole.slice(at)}`;
   return name === undefined ? list : `${list}/${name}`;
