@@ -5,6 +5,7 @@ import type { Call } from '../core/ports/engine.ts';
 import type { ClusterHealth, Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import { issuePersonalAccess } from './access.ts';
+import { bundleOf } from './apply/sources.ts';
 import { asKubeFault, type Client, openClient } from './client.ts';
 import { timeoutFault } from './faults.ts';
 import { basicHeader, type KubeConnection, readKubeconfig, validityOf } from './kubeconfig.ts';
@@ -73,12 +74,12 @@ export function openKube(options: KubeOptions): Kube {
       call,
       now: () => clock.now(),
       text: (path) => client.text(path),
-      async raw({ method, path, body, contentType = 'application/json' }) {
+      async raw({ method, path, body, contentType = 'application/json', accept = 'application/json' }) {
         const answer = await transport(
           {
             method,
             url: `${connection.server}${path}`,
-            headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': contentType }) },
+            headers: { accept, ...(body === undefined ? {} : { 'content-type': contentType }) },
             ...(body === undefined ? {} : { body: JSON.stringify(body) }),
           },
           call,
@@ -121,6 +122,8 @@ export function openKube(options: KubeOptions): Kube {
       run(`look ${view}`, kubeconfig, call, async (connection, transport, real) =>
         named(views, view).look(await talkTo(connection, transport, real), args),
       ),
+    bundle: (kubeconfig, app, source, call) =>
+      run(`bundle ${source.from}`, kubeconfig, call, (_connection, _transport, real) => bundleOf(app, source, real)),
     plan: (kubeconfig, work, call) =>
       run(`plan ${work.op}`, kubeconfig, call, async (connection, transport, real) =>
         named(works, work.op).plan(await talkTo(connection, transport, real), work),

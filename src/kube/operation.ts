@@ -12,6 +12,8 @@ export interface RawRequest {
   body?: unknown;
   /** Of the body; default `application/json`. */
   contentType?: string;
+  /** What the answer is to be, such as a list of metadata alone; default `application/json`. */
+  accept?: string;
 }
 
 /** One cluster's API for the length of one call. */

@@ -64,6 +64,8 @@ const lines: Record<string, string> = {
   'provisioner remove': 'provisioner remove spare confirm=spare',
   engines: 'engines',
   guide: 'guide sandbox',
+  'app deploy': 'app deploy dev-1 web',
+  'app delete': 'app delete dev-1 web',
   'app restart': 'app restart dev-1 web',
   channel: 'channel',
   'channel default': 'channel default dev-1',

@@ -63,6 +63,8 @@ test('D8 the registry holds the commands of the design and no other', () => {
         'digest weekly',
         'digest now',
         'digest off',
+        'app deploy',
+        'app delete',
         'app restart',
         'clusters',
         'health',

@@ -1,5 +1,7 @@
 import type { Command, Registry } from '../command.ts';
 import { about } from './about.ts';
+import { appDelete } from './app-delete.ts';
+import { appDeploy } from './app-deploy.ts';
 import { appRestart } from './app-restart.ts';
 import { approvals } from './approvals.ts';
 import { approve, deny } from './approve.ts';
@@ -54,6 +56,8 @@ const all: readonly Command[] = [
   clusterAccept,
   about,
   health,
+  appDeploy,
+  appDelete,
   appRestart,
   jobs,
   jobShow,

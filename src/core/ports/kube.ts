@@ -1,3 +1,4 @@
+import type { AppBundle, AppSource } from '../apps.ts';
 import type { Condition } from '../records.ts';
 import type { Call } from './engine.ts';
 import type { Looked, Work, WorkPlan, WorkStep } from './work.ts';
@@ -90,6 +91,11 @@ export interface Kube {
   review(kubeconfig: string, call: Call): Promise<KubeReview>;
   /** A read-only look at what is in the cluster, by its name in the registry of src/kube/views. */
   look(kubeconfig: string, view: string, args: Record<string, string>, call: Call): Promise<Looked>;
+  /**
+   * The objects of an app from where they come from, read and packed; changes nothing and asks the cluster nothing but what a chart wants to know of it.
+   * `bad-input` names what is wrong, by line where there are lines.
+   */
+  bundle(kubeconfig: string, app: { name: string; namespace: string }, source: AppSource, call: Call): Promise<AppBundle>;
   /** What a piece of work would do; changes nothing. */
   plan(kubeconfig: string, work: Omit<Work, 'progress'>, call: Call): Promise<WorkPlan>;
   /** The next step of a piece of work; safe to repeat. */
