@@ -22,7 +22,7 @@ export interface BoardLook {
   nextLook?: number;
 }
 
-/** Ended jobs on one page of a board's thread. */
+/** Most ended jobs in one reply below a board. */
 export const pageSize = 100;
 const mostRows = 25;
 /** Longest text of one part, in characters: platforms cut longer ones. */
@@ -66,10 +66,10 @@ export function boardCard(roll: Roll, look: BoardLook): Card {
   };
 }
 
-/** Ended jobs as a page of the board's thread; `number` counts from 0. */
-export function pageCard(roll: Roll, number: number): Card {
-  const ended = roll.ended.slice(number * pageSize, (number + 1) * pageSize);
-  const title = `Ended, ${number * pageSize + 1} to ${number * pageSize + ended.length}`;
+/** Ended jobs for the board's thread, from a number on that counts from 0. */
+export function pageCard(roll: Roll, from: number): Card {
+  const ended = roll.ended.slice(from, from + pageSize);
+  const title = `Ended, ${from + 1} to ${from + ended.length}`;
   return { title, tone: 'plain', text: `${title}: ${scoreOf(ended)}.`, parts: endedParts(ended), buttons: [] };
 }
 
@@ -132,7 +132,7 @@ function endedParts(ended: readonly Job[]): Part[] {
     if (jobs.length === 0 || parts.length >= mostParts) continue;
     const why = state === 'Failed' && jobs.length <= 10;
     const names = jobs.map((job) =>
-      why ? `${job.clusterName} (${(job.failure?.message ?? '').slice(0, 120)})` : job.clusterName,
+      why ? `${job.clusterName} (${(job.failure?.message ?? job.note).slice(0, 120)})` : job.clusterName,
     );
     const { text, left } = namesIn(names, partRoom);
     parts.push({ part: 'text', text: `${capital(shortWord(state))} (${jobs.length}): ${text}` });

@@ -14,6 +14,11 @@ const fewestRows = 3;
 const restMs = 600_000;
 /** How long a board that ended still answers for the jobs that ended on it. */
 const coversMs = 24 * 3_600_000;
+/** A board with ends to tell is edited this often, if the chat takes it; ends that were not shown for so long are told in its thread. */
+const newsMs = 20_000;
+const unseenMs = 30_000;
+/** How long an end is awaited that is older than one already seen. */
+export const settleMs = 3_000;
 /** Who has failed jobs among those that still run hears of it this long after the first, and this seldom. */
 const failureMs = 60_000;
 const seldomMs = 600_000;
@@ -28,6 +33,8 @@ export interface Board {
 export interface Boards {
   /** Whether the progress of jobs in this place is on a board. */
   shows(place: Place): boolean;
+  /** The board of a place, when there is one now. */
+  at(place: Place): Topic | null;
   /** Whether the end of this job is told by a board's ping. */
   covers(job: Job): boolean;
   get(id: string): Board | undefined;
@@ -51,6 +58,8 @@ export interface BoardsParts extends TopicParts {
   workspace: string;
   editEveryMs: number;
   editsPerMinute: number;
+  /** Whether the chat bears an edit there at this moment. */
+  hasRoom(place: Place): boolean;
 }
 
 export function createBoards(parts: BoardsParts): Boards {
@@ -82,7 +91,9 @@ export function createBoards(parts: BoardsParts): Boards {
         (until === undefined || job.requestedAt <= until),
       limit: 100_000,
     }).items;
-    const hasEnded = (job: Job) => job.endedAt !== undefined && (until === undefined || job.endedAt <= until);
+    // What was told is told by number, so nothing may come in before it later: several workers write ends at the same moment.
+    const settled = Math.min(until ?? now, now - settleMs);
+    const hasEnded = (job: Job) => job.endedAt !== undefined && job.endedAt <= settled;
     const roll: Roll = {
       open: on.filter((job) => !hasEnded(job)),
       ended: on.filter(hasEnded).sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0) || (a.id < b.id ? -1 : 1)),
@@ -94,6 +105,23 @@ export function createBoards(parts: BoardsParts): Boards {
   function gapMs(): number {
     // All boards together take two fifths of the edits; the rest is for what ends.
     return Math.max(10_000, parts.editEveryMs, (active.size * 60_000) / (parts.editsPerMinute * 0.4));
+  }
+
+  /** Ended jobs that neither the board nor its thread shows. */
+  function unseen(board: Board, { editedAt = 0, thread }: Message): Job[] {
+    const listed = thread?.end === undefined ? (thread?.lines ?? 0) : 0;
+    return rollOf(board)
+      .ended.slice(listed)
+      .filter(({ endedAt }) => (endedAt ?? 0) > editedAt);
+  }
+
+  /** Ends go into the thread when there are too many for the board, or the chat takes no edit of it in time. */
+  function tellsEnds(board: Board, message: Message): Next | null {
+    const { thread } = message;
+    if (!thread || thread.end !== undefined) return null;
+    const oldest = unseen(board, message)[0]?.endedAt;
+    if (rollOf(board).ended.length - thread.lines >= pageSize) return { do: 'reply', at: 0, rank: 0 };
+    return oldest === undefined ? null : { do: 'reply', at: oldest + unseenMs, rank: 0 };
   }
 
   function due(board: Board, message: Message, now: number): ReturnType<Boards['due']> {
@@ -116,6 +144,10 @@ export function createBoards(parts: BoardsParts): Boards {
 
   return {
     shows: (place) => active.has(place.conversation),
+    at(place) {
+      const board = active.get(place.conversation);
+      return board ? topicOf(board) : null;
+    },
     covers(job) {
       const at = job.endedAt;
       if (at === undefined || !here(job)) return false;
@@ -133,18 +165,23 @@ export function createBoards(parts: BoardsParts): Boards {
 
     next(board, message, now) {
       if (message?.closed) return null;
-      if (!message?.ref) return { do: 'post', at: now, rank: 2 };
+      if (!message?.ref) return { do: 'post', at: now, rank: 0 };
+      const { editedAt = 0 } = message;
       const { ended } = rollOf(board);
-      const { thread, editedAt = 0 } = message;
-      const pages = Math.floor(ended.length / pageSize);
-      if (thread?.end === undefined && pages > (thread?.lines ?? 0)) return { do: 'reply', at: now, rank: 1 };
+      const ends = tellsEnds(board, message);
+      const news = unseen(board, message).length;
+      const editAt = editedAt + (news > 0 ? Math.min(newsMs, gapMs()) : gapMs());
+      const full = ended.length - (message.thread?.lines ?? 0) >= pageSize;
+      if (ends && ends.at <= now && (full || editAt > now || !parts.hasRoom(board.place))) return { ...ends, at: 0 };
       if (board.until !== undefined && message.shown !== 'over')
-        return { do: 'edit', at: editedAt + parts.editEveryMs, rank: 0 };
-      if (due(board, message, now)) return { do: 'ping', at: now, rank: 1 };
-      if (board.until !== undefined) return { do: 'close', at: now, rank: 1 };
+        return { do: 'edit', at: Math.max(editedAt + parts.editEveryMs, board.until + settleMs + 1_000), rank: 0 };
+      const ping = due(board, message, now);
+      const over = board.until !== undefined;
+      if (ping && (over || editAt > now || !parts.hasRoom(board.place))) return { do: 'ping', at: 0, rank: 1 };
+      if (over) return { do: 'close', at: now, rank: 1 };
       // One edit that tells the ends of many comes before those that tell the end of one.
-      const news = ended.filter(({ endedAt }) => (endedAt ?? 0) > editedAt).length;
-      return { do: 'edit', at: editedAt + gapMs(), rank: news >= 3 ? 0 : 3 };
+      const rank = news >= 3 ? 0 : news > 0 ? 2 : 3;
+      return ends && ends.at > now && ends.at < editAt ? ends : { do: 'edit', at: editAt, rank };
     },
 
     load(now) {

@@ -177,7 +177,7 @@ export function createKeeper(parts: KeeperParts): Keeper {
       const board = boards.get(topic.id);
       if (!board) return null;
       const over = board.until !== undefined;
-      const listed = message?.thread?.end === undefined ? (message?.thread?.lines ?? 0) * pageSize : 0;
+      const listed = message?.thread?.end === undefined ? (message?.thread?.lines ?? 0) : 0;
       const nextLook = over ? {} : { nextLook: now + boards.gapMs() };
       return {
         card: boardCard(boards.roll(board), { now, past, listed, over, ...nextLook }),
@@ -321,7 +321,11 @@ export function createKeeper(parts: KeeperParts): Keeper {
   /** What is said next below a message; null when that is all. */
   async function nextReply(topic: Topic, told: Told): Promise<Reply | null> {
     const board = boards.get(topic.id);
-    if (board) return { what: pageCard(boards.roll(board), told.lines), told: { ...told, lines: told.lines + 1 } };
+    if (board) {
+      const roll = boards.roll(board);
+      const lines = Math.min(roll.ended.length, told.lines + pageSize);
+      return { what: lines > told.lines ? pageCard(roll, told.lines) : null, told: { ...told, lines } };
+    }
     const job = jobOf(topic);
     if (!job) return null;
     if (job.endedAt === undefined) {
@@ -374,7 +378,7 @@ export function createKeeper(parts: KeeperParts): Keeper {
       budget.close(call, conversationOf(topic, message), ms);
       return want(topic, now + ms);
     }
-    if (!message || fault.kind === 'internal') throw fault;
+    if (!message || (fault.kind === 'internal' && fault.retryable)) throw fault;
     if (fault.kind === 'not-found' && message.ref) {
       // Somebody has deleted it: what it had to say is said in a new one.
       const { ref: _ref, shown: _shown, ...rest } = message;

@@ -23,6 +23,9 @@ const latestMs = 90_000;
 const burst = 10;
 const perMinute = 1.5;
 
+/** How long an end waits for its edit, before it is told otherwise. */
+const lateMs = 20_000;
+
 /** Milliseconds between two looks at a job that has run for `elapsed`: fast at first, seldom when it takes long. */
 export function gapMs(elapsed: number): number {
   return Math.min(latestMs, Math.max(soonestMs, elapsed / 10));
@@ -51,14 +54,21 @@ export function nextMove(message: Message | undefined, standing: Standing | null
 function planned(message: Message | undefined, standing: Standing, changed: boolean, look: MoveLook): Next | null {
   const { now } = look;
   const { job, last } = standing;
-  if (!message?.ref) return { do: 'post', at: now, rank: last ? 0 : 1 };
+  if (!message?.ref) return { do: 'post', at: Math.min(now, job?.requestedAt ?? now), rank: last ? 0 : 2 };
   const editedAt = message.editedAt ?? 0;
   if (changed) {
     const at = editedAt + look.editEveryMs;
+    // An end that the chat takes no edit for is told by its ping, which says the same.
+    const late = job?.endedAt !== undefined && now - job.endedAt >= lateMs && message.about.kind === 'job';
+    if (last && late && !message.pinged && !look.covered) return { do: 'ping', at: now, rank: 1 };
     if (last) return { do: 'edit', at, rank: 0 };
     // On a board only what has to be pressed or decided changes a single message.
-    if (!look.onBoard || !job || job.startedAt === undefined)
-      return { do: 'edit', at: Math.max(at, allowedAt(message)), rank: 2 };
+    if (!look.onBoard || !job || job.startedAt === undefined) {
+      const edit: Next = { do: 'edit', at: Math.max(at, allowedAt(message)), rank: 2 };
+      return edit.at > now && job && !look.onBoard && saysMore(message, job, now)
+        ? { do: 'reply', at: now, rank: 4 }
+        : edit;
+    }
   }
   if (last) return job && message.about.kind === 'job' ? ending(message, job, look) : { do: 'close', at: now, rank: 1 };
   if (!job) return null;

@@ -11,7 +11,7 @@ import type { Clock, NewId } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Seen, Store } from '../core/ports/store.ts';
 import type { Message, Place } from '../core/records.ts';
-import { createBoards } from './board.ts';
+import { createBoards, settleMs } from './board.ts';
 import { createBudget } from './budget.ts';
 import type { Durations } from './durations.ts';
 import { createKeeper, newMessage } from './keeper.ts';
@@ -40,6 +40,8 @@ export interface Notifier {
 const claimMs = 6_000;
 /** Calls of the chat that are under way at the same moment. */
 const mostAtOnce = 8;
+/** What waits for room is looked at again this often. */
+const recheckMs = 5_000;
 
 /** Starts the notifier of one workspace. */
 export function startNotifier(parts: NotifierParts): Notifier {
@@ -51,6 +53,7 @@ export function startNotifier(parts: NotifierParts): Notifier {
     ...{ cache, engines: parts.engines, org, approvals: parts.approvals, clock },
     ...{ chat: port.platform, workspace: port.workspace },
     ...{ editEveryMs: port.limits.editEveryMs, editsPerMinute: port.limits.editsPerMinute },
+    hasRoom: (place) => budget.wait('edit', place.conversation) === 0,
   });
   const keeper = createKeeper({ ...parts, boards, budget, want });
   /** Topics to look at, with the time before which it is no use. */
@@ -71,8 +74,11 @@ export function startNotifier(parts: NotifierParts): Notifier {
     const { kind, id } = seen.ref;
     if (kind === 'job') {
       const job = cache.get({ kind: 'job', org, id });
-      if (job && within(job.place, port.platform, port.workspace))
+      if (job && within(job.place, port.platform, port.workspace)) {
         want({ id: `job.${id}`, about: { kind: 'job', id }, to: job.place }, now);
+        const board = job.endedAt === undefined ? null : boards.at(job.place);
+        if (board) want(board, now + settleMs);
+      }
     }
     if (kind === 'approval' || kind === 'job') {
       for (const topic of approvalTopics(parts, id, port.platform, port.workspace)) want(topic, now);
@@ -141,9 +147,10 @@ export function startNotifier(parts: NotifierParts): Notifier {
       const waits = keeper.wait(topic, next);
       if (waits === 0) startTurn(topic);
       else {
-        // Not looked at again before there may be room, unless it changes.
-        due.set(topic.id, { topic, at: now + waits });
-        soonest = Math.min(soonest, waits);
+        // Not looked at again at once, unless it changes; after a while another move may tell the same.
+        const again = Math.min(waits, recheckMs);
+        due.set(topic.id, { topic, at: now + again });
+        soonest = Math.min(soonest, again);
       }
     }
     return soonest;

@@ -157,8 +157,10 @@ export function standingOf(parts: TopicParts, about: Message['about']): Standing
   const job = cache.get({ kind: 'job', org, id: about.id });
   if (!job) return null;
   const approval = cache.get({ kind: 'approval', org, id: job.id });
+  // Each attempt runs and waits: that is one state for those who look.
+  const state = job.endedAt === undefined && job.attempt > 0 ? 'trying' : job.state;
   return {
-    mark: hashOf([job.state, job.endedAt, job.steps.map(({ state }) => state), approval?.state, waitsForPerson(job)]),
+    mark: hashOf([state, job.endedAt, job.steps.map(({ state }) => state), approval?.state, waitsForPerson(job)]),
     last: endedStates.includes(job.state),
     job,
   };

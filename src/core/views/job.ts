@@ -121,7 +121,7 @@ function progressParts(job: Job, look: JobLook): Part[] {
     parts.push({
       part: 'progress',
       percent: job.percent,
-      label: `${job.percent} %, ${formatDuration(elapsed)} so far${left}`,
+      label: `${formatDuration(elapsed)} so far${left}`,
     });
   }
   if (job.steps.length > 0 && job.state !== 'Denied' && job.state !== 'Expired') {
