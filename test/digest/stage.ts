@@ -92,9 +92,12 @@ export async function openTold(options: Partial<SlackOptions> = {}, start = '202
   await port.ready();
   const running: Replica[] = [];
 
+  /** Waits until nothing is under way; a file that is waited for on the clock never ends by waiting here. */
   async function settle(): Promise<void> {
-    for (let calm = 0; calm < 4; calm = count.under === 0 ? calm + 1 : 0)
+    const deadline = Date.now() + (options.fileSettleMs === undefined ? 10_000 : 20);
+    for (let calm = 0; calm < 4 && Date.now() < deadline; calm = count.under === 0 ? calm + 1 : 0) {
       await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   const titles = (isBelow: boolean, channel: string) =>
