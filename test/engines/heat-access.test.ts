@@ -243,6 +243,19 @@ describe('the Heat engine and its cloud', () => {
     });
   });
 
+  it('says why a create was rolled back, although nothing of it is left', async () => {
+    await harness.faults.failCreates('No valid host was found.');
+    await using({ rollback: true }, async (other) => {
+      const target = aTarget();
+      const operation = (await other.create(target, harness.spec, callFor())).id;
+      const seen = await over(other, { ...target, operation }, 10_000);
+      expect(seen).toMatchObject({ state: 'error', outcome: 'failed' });
+      expect(seen.message).toMatch(/^Rolled back: No valid host was found\. \(\w+\)$/);
+      expect(seen.leftovers).toBeUndefined();
+      expect(await other.log(target, callFor())).toContain('CREATE_FAILED');
+    });
+  });
+
   it('reads no 404 but the one of Heat itself as gone', async () => {
     const front = await startScriptedServer((_request, response) =>
       json(response, 404, { error: { code: 404, message: 'no route' } }),

@@ -236,7 +236,8 @@ describe.skipIf(lacksOpenstack())('the Heat engine and a real Keystone and Heat'
     const target = aTarget();
     const operation = (await careful.create(target, { ...spec, broken: true }, long())).id;
     const seen = await over(careful, { ...target, operation }, patienceMs);
-    expect(seen).toMatchObject({ state: 'error', outcome: 'failed' });
+    const message = 'Rolled back: Test Resource failed control_plane (control_plane)';
+    expect(seen).toMatchObject({ state: 'error', outcome: 'failed', message });
     expect(seen.leftovers).toBeUndefined();
     expect((await client.observe(target, long())).state).toBe('error');
 

@@ -3,7 +3,7 @@ import type { Call, CheckResult } from '../../core/ports/engine.ts';
 import { oneLine } from '../scrub.ts';
 import { type Api, heatBase, notHeat } from './api.ts';
 import { roles } from './parameters.ts';
-import type { HeatProvisioner } from './schema.ts';
+import { HeatProvisioner } from './schema.ts';
 import type { Session } from './session.ts';
 import type { Described, Templates } from './template.ts';
 import { readAnswer, StacksAnswer } from './wire.ts';
@@ -30,7 +30,7 @@ export async function checkAll(parts: Parts, call: Call): Promise<CheckResult> {
       state: passing ? 'Unreachable' : 'Error',
       message: /[.!?…]$/.test(thrown.message) ? thrown.message : `${thrown.message}.`,
       ...(thrown.next ? { next: thrown.next } : {}),
-      ...(thrown.field && Object.hasOwn(parts.params, thrown.field) ? { field: thrown.field } : {}),
+      ...(thrown.field && Object.hasOwn(HeatProvisioner.shape, thrown.field) ? { field: thrown.field } : {}),
       facts: [],
     };
   }
@@ -83,7 +83,7 @@ function problemOf(
   template: Described,
   params: HeatProvisioner,
   fixed: ReadonlySet<string>,
-): { message: string; next: string } | null {
+): { message: string; next: string; field?: string } | null {
   if (!template.outputs.includes(params.kubeconfigOutput)) {
     return {
       message: oneLine(`The template has no output ${params.kubeconfigOutput}, so clusters would have no kubeconfig.`),
@@ -92,6 +92,7 @@ function problemOf(
         [],
         400,
       ),
+      field: 'kubeconfigOutput',
     };
   }
   const names = template.parameters.map(({ name }) => name);
@@ -110,5 +111,6 @@ function problemOf(
   return {
     message: oneLine(`Hidden parameters of the template have no value: ${empty.map(({ name }) => name).join(', ')}.`),
     next: 'Add them to the fixed template parameters with `provisioner edit`.',
+    field: 'hiddenParameters',
   };
 }

@@ -23,6 +23,8 @@ const pageSize = 100;
 const mostPages = 100;
 /** Stacks that are looked into at once while listing. */
 const lookingAtOnce = 4;
+/** Values of parameters that are remembered. */
+const mostAsked = 500;
 
 /** Opens the connections to one cloud. */
 export function openHeatClient(params: HeatProvisioner): EngineClient {
@@ -36,9 +38,9 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
   const api = openApi(params, session, secrets, fieldOf);
   const stacks = openStacks(api);
   const templates = openTemplates(params, api);
-  const observer = openObserver(params, session, stacks, templates, secrets);
+  const observer = openObserver(params, api, session, stacks, templates, secrets);
   const changes = openChanges(params, api, stacks, templates);
-  /** What was asked for last, so that a value which Heat refuses can be traced to its field. */
+  /** What was asked for lately, so that a value which Heat refuses can be traced to its field. */
   const asked = new Map<string, string>();
 
   /** The field of the form that a refusal of Heat is about. */
@@ -63,14 +65,21 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
     return { id: writeHandle({ action: 'CREATE', stack: found.id }) };
   }
 
+  function remember(spec: Record<string, unknown>): void {
+    for (const [key, value] of Object.entries(spec)) asked.set(String(value), key);
+    for (const oldest of asked.keys()) {
+      if (asked.size <= mostAsked) break;
+      asked.delete(oldest);
+    }
+  }
+
   return {
     observe: observer.observe,
 
     async create(target, spec, call) {
       const template = await templates.described(call);
       const parameters = heatParameters(spec, template.parameters, template.keys, fixed);
-      asked.clear();
-      for (const [key, value] of Object.entries(spec)) asked.set(String(value), key);
+      remember(spec);
       const body = {
         stack_name: target.externalName,
         template: template.text,

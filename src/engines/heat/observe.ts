@@ -1,8 +1,10 @@
 import type { Call, Observation, Target } from '../../core/ports/engine.ts';
 import { oneLine } from '../scrub.ts';
+import type { Api } from './api.ts';
+import { lastFailure } from './events.ts';
 import { endpointFrom, readKubeconfig } from './kubeconfig.ts';
 import { boundsOf, keysFor, namesOf, poolsIn, specOf } from './parameters.ts';
-import { failureOf, leftoversOf, progressOf } from './progress.ts';
+import { failureOf, leftoversOf, progressOf, shorten } from './progress.ts';
 import type { HeatProvisioner } from './schema.ts';
 import { placeOf, type Session } from './session.ts';
 import { isMine, type Stacks } from './stacks.ts';
@@ -29,6 +31,7 @@ export interface Observer {
 
 export function openObserver(
   params: HeatProvisioner,
+  api: Api,
   session: Session,
   stacks: Stacks,
   templates: Templates,
@@ -88,7 +91,11 @@ export function openObserver(
     const resources = await stacks.resources(stack, call);
     const { message, detail } = failureOf(stack, resources, secrets);
     const seen: Partial<Observation> = { message, detail };
-    const { action } = statusOf(stack.stack_status);
+    const { action, status } = statusOf(stack.stack_status);
+    if (action === 'ROLLBACK' && status === 'COMPLETE') {
+      const why = await lastFailure(api, stack, call);
+      if (why) seen.message = oneLine(`Rolled back: ${shorten(why.reason)} (${why.resource})`, secrets);
+    }
     if (action === 'CREATE' || action === 'DELETE' || empty) {
       const left = leftoversOf(stack, resources);
       if (left.length > 0) seen.leftovers = left;

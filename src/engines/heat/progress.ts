@@ -146,7 +146,7 @@ function useful(reason: string | null | undefined): string | null {
 }
 
 /** Heat puts before the words of a resource where it stands in the tree and the class of the exception. */
-function shorten(reason: string): string {
+export function shorten(reason: string): string {
   return reason
     .replace(/^(Resource \w+ failed: )+/, '')
     .replace(/^(\w+(Error|Exception|Failure|InError)|Conflict|Forbidden|BadRequest|NotFound): /, '')

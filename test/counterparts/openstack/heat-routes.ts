@@ -306,7 +306,10 @@ export function makeHeat(world: World, limits: Limits): (asked: Asked) => Answer
 
   function events(asked: Asked, stack: FakeStack): Json[] {
     const descending = asked.query.get('sort_dir') === 'desc';
-    const all = descending ? stack.events.toReversed() : stack.events;
+    // Heat 19 finds no event at all of a stack without resources when it looks for nested ones.
+    const lost = asked.query.has('nested_depth') && stack.resources.length === 0;
+    const some = lost ? [] : stack.events;
+    const all = descending ? some.toReversed() : some;
     const after = asked.query.get('marker');
     const from = after ? all.findIndex(({ id }) => id === after) + 1 : 0;
     const limit = Number(asked.query.get('limit') ?? all.length) || all.length;
