@@ -85,7 +85,6 @@ const Published = z.looseObject({ view: z.looseObject({ hash: z.string().default
 export function createHome(parts: HomeParts): HomeTabs {
   const { api, port, people, answers, forms, turn, clock, log, followed } = parts;
   const tabs = new Map<string, Tab>();
-  const greeted = new Set<string>();
   const stop = new AbortController();
   let beating: Promise<void> | null = null;
   let budget = perMinute;
@@ -129,7 +128,7 @@ export function createHome(parts: HomeParts): HomeTabs {
     }
     await Promise.all([
       event.tab === 'home' ? quietly(show(user, person, place, null)) : undefined,
-      quietly(greet(person, place)),
+      quietly(greet(person, place), 'a person could not be greeted'),
     ]);
   }
 
@@ -156,23 +155,19 @@ export function createHome(parts: HomeParts): HomeTabs {
 
   /** The first words in a direct conversation in which nobody has said anything yet. */
   async function greet(person: PersonIn, place: Place): Promise<void> {
-    if (!followed || greeted.has(person.id)) return;
-    greeted.add(person.id);
+    if (!followed || !(await followed.firstContact(person.id))) return;
+    // What is remembered of a greeting ends some day, and people who were here before have none.
     const { messages } = await api.call('conversations.history', { channel: place.conversation, limit: 1 });
     if (Array.isArray(messages) && messages.length > 0) return;
-    if (!(await followed.firstContact(person.id))) return;
     await port.post(place, helloCard(person.name), `hello.${person.id}`);
   }
 
-  async function quietly(work: Promise<unknown>): Promise<void> {
+  async function quietly(work: Promise<unknown>, what = 'a home was not shown'): Promise<void> {
     try {
       await work;
     } catch (error) {
       const fault = error instanceof PlaceGone ? error : asFault(error);
-      log.warn(
-        { error: fault.message, detail: fault instanceof Fault ? fault.detail : undefined },
-        'a home was not shown',
-      );
+      log.warn({ error: fault.message, detail: fault instanceof Fault ? fault.detail : undefined }, what);
     }
   }
 

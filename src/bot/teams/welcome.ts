@@ -24,7 +24,8 @@ export async function welcome(
   parts: { poster: Poster; workspace: string; firstContact: FirstContact },
 ): Promise<void> {
   if (person.external !== null || !(await parts.firstContact(person.id))) return;
-  const card = helloCard(person.name);
+  // Of an installation Teams tells the account alone.
+  const card = helloCard(activity.from.name === undefined ? undefined : person.name);
   const draft = cardDraft(renderCard(card), plainText(card));
   await parts.poster.post(placeOf(activity, parts.workspace), draft, patienceMs.answer);
 }

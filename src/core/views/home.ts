@@ -180,7 +180,7 @@ function decisionRow({ cache, now }: HomeParts, approval: Approval): Row {
   const job = cache.get({ kind: 'job', org: approval.org, id: approval.job });
   const what = job ? jobTitle(job) : `Job ${jobName({ id: approval.job })}`;
   const cost = job ? costText(job.plan).replace(/\.$/, '') : 'Cost unknown';
-  const left = `Expires in ${formatDuration(approval.expiresAt - now)}`;
+  const left = `Expires in ${timeLeft(approval, now)}`;
   const look: Button = { label: 'Look', command: showJob(approval.job) };
   const approve: Button = {
     label: 'Approve',
@@ -204,9 +204,15 @@ function askedRow({ cache, now }: HomeParts, approval: Approval): Row {
   const job = cache.get({ kind: 'job', org: approval.org, id: approval.job });
   return {
     text: `*${job ? jobTitle(job) : approval.clusterName}*: waits for a person with the role ${approval.role}`,
-    note: `Expires in ${formatDuration(approval.expiresAt - now)}.`,
+    note: `Expires in ${timeLeft(approval, now)}.`,
     buttons: [{ label: 'Show job', command: showJob(approval.job) }],
   };
+}
+
+/** Whole minutes, until the last two. */
+function timeLeft({ expiresAt }: Approval, now: number): string {
+  const ms = expiresAt - now;
+  return formatDuration(ms > 120_000 ? Math.floor(ms / 60_000) * 60_000 : ms);
 }
 
 /** How long jobs like these took, newest first. */
@@ -253,7 +259,7 @@ function clusterRow({ engines, now }: HomeParts, { cluster, health }: Looked): R
   const step = nextStep(cluster, health, engines.get(cluster.engine)?.capabilities);
   return {
     text: `*${cluster.name}*: ${said}`,
-    note: [facts, health ? `seen ${ago(now - health.at)}` : '', why ?? ''].filter(Boolean).join('. '),
+    note: `${[facts, health ? `Seen ${ago(now - health.at)}` : '', why?.replace(/\.$/, '') ?? ''].filter(Boolean).join('. ')}.`,
     ...(step ? { buttons: [step] } : {}),
   };
 }
@@ -288,9 +294,9 @@ function showJob(job: string): string {
   return formatLine('job show', ['job'], { job });
 }
 
-/** The first words to a person, in their direct conversation. */
-export function helloCard(name: string): Card {
-  const text = `Hello ${name}, I am KQueen: I make Kubernetes clusters and look after them. Write to me here without any prefix, or press a button. Everything that can be pressed can also be typed.`;
+/** The first words to a person, in their direct conversation; not every chat says at once who it is. */
+export function helloCard(name?: string): Card {
+  const text = `Hello${name === undefined ? '' : ` ${name}`}, I am KQueen: I make Kubernetes clusters and look after them. Write to me here without any prefix, or press a button. Everything that can be pressed can also be typed.`;
   return {
     title: 'Hello',
     tone: 'plain',
