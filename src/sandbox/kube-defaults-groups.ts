@@ -254,7 +254,11 @@ export function groupCauses(
     case 'storageclasses.storage.k8s.io':
       return (textAt(object, 'provisioner') ?? '') === '' ? [required('provisioner')] : [];
     case 'persistentvolumeclaims': {
-      const causes = fixed(object, old, ['accessModes', 'storageClassName', 'volumeMode'], 'field is immutable');
+      // A claim without a class may still get one: that of the default class.
+      const set = ['accessModes', 'storageClassName', 'volumeMode'].filter(
+        (name) => objectAt(old, 'spec')[name] !== undefined,
+      );
+      const causes = fixed(object, old, set, 'field is immutable');
       if (listAt(spec, 'accessModes').length === 0) causes.push(required('spec.accessModes'));
       if (objectAt(spec, 'resources', 'requests').storage === undefined) {
         causes.push(required('spec.resources[storage]'));
