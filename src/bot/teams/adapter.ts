@@ -9,6 +9,7 @@ import type { Place } from '../../core/records.ts';
 import type { FirstContact } from '../first-contact.ts';
 import type { Handle, Inbound, Outbound } from '../inbound.ts';
 import { Activity, isExecute, isForUs, isTask, placeOf, readDeed, tenantOf } from './activity.ts';
+import { withFormAgain } from './again.ts';
 import type { ClickAnswer } from './answer.ts';
 import { planDelivery } from './answer.ts';
 import type { AppType, Connector, Endpoints, Member } from './connector.ts';
@@ -148,11 +149,8 @@ export async function openTeams(options: TeamsOptions): Promise<Teams> {
       return respond(task ? { kind: 'body', body: lastPage(unknownAction) } : { kind: 'line', text: unknownAction });
     }
     const inbound: Inbound = { ...deed, person };
-    const outbounds = await answersOf(inbound);
-    if (task)
-      return await answerTask(inbound, outbounds, { answersOf, poster, log }, (body) =>
-        respond({ kind: 'body', body }),
-      );
+    const outbounds = await withFormAgain(inbound, await answersOf(inbound), answersOf);
+    if (task) return await answerTask(inbound, outbounds, { poster, log }, (body) => respond({ kind: 'body', body }));
     // The Playground has no dialogs.
     const delivery = planDelivery(inbound, outbounds, poster, log, clicked, !open);
     // The Playground shows what was said only once it was taken; its answer should not stand above it.

@@ -5,6 +5,7 @@
 import type { Form } from '../../core/card.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { Inbound, Outbound } from '../inbound.ts';
+import { marked } from './again.ts';
 import { planDelivery } from './answer.ts';
 import { renderForm } from './form.ts';
 import type { Poster } from './port.ts';
@@ -26,18 +27,11 @@ export interface Task {
     | { type: 'message'; value: string };
 }
 
-/** What the answers to a dialog need of the adapter. */
-export interface TaskParts {
-  answersOf(inbound: Inbound): Promise<Outbound[]>;
-  poster: Poster;
-  log: Log;
-}
-
 /** Goes on in the dialog while something is to be asked, and in the conversation with the rest. */
 export async function answerTask(
   inbound: Inbound,
   outbounds: Outbound[],
-  { answersOf, poster, log }: TaskParts,
+  { poster, log }: { poster: Poster; log: Log },
   respond: (task: Task) => void,
 ): Promise<void> {
   const page = pageOf(inbound, outbounds);
@@ -47,13 +41,7 @@ export async function answerTask(
     return;
   }
   const problems = outbounds.flatMap((each) => each.problems ?? []);
-  if (problems.length > 0) {
-    // Refused without a form: the dialog gets its own again, with what is filled in.
-    const again = await answersOf({ ...inbound, source: 'open-form', eventId: `${inbound.eventId}:again` });
-    const form = again.find((each) => each.form !== undefined)?.form;
-    const said = problems.map(({ message }) => message).join(' ');
-    return respond(form ? pageTask(marked(form, problems), inbound) : lastPage(said));
-  }
+  if (problems.length > 0) return respond(lastPage(problems.map(({ message }) => message).join(' ')));
   const delivery = planDelivery(inbound, outbounds, poster, log, true);
   respond(lastPage(delivery.click.kind === 'line' ? delivery.click.text : 'The answer is in the conversation.'));
   await delivery.rest();
@@ -94,17 +82,6 @@ function pageTask(form: Form, { values, source }: Inbound): Task {
       value: { title: shorten(form.title, 60) || 'KQueen', width: 'medium', height: 'large', card },
     },
   };
-}
-
-function marked(form: Form, problems: { field: string; message: string }[]): Form {
-  const known = new Set(form.fields.map(({ key }) => key));
-  const strays = problems.filter(({ field }) => !known.has(field)).map(({ message }) => `✗ ${message}`);
-  const fields = form.fields.map((field) => {
-    const problem = field.problem ?? problems.find((each) => each.field === field.key)?.message;
-    return problem === undefined ? field : { ...field, problem };
-  });
-  const intro = [...strays, form.intro ?? ''].filter(Boolean).join('\n');
-  return { ...form, fields, ...(intro === '' ? {} : { intro }) };
 }
 
 function withoutForm({ form: _form, ...rest }: Outbound): Outbound {
