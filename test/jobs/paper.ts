@@ -164,6 +164,9 @@ export function paperKube(
     async look() {
       throw new Error('not asked for in these tests');
     },
+    async bundle() {
+      throw new Error('not asked for in these tests');
+    },
     async plan() {
       throw new Error('not asked for in these tests');
     },
