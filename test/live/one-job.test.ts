@@ -218,6 +218,7 @@ describe('trouble on the way', () => {
     await live.pass(5 * minute);
     const pings = () => live.below().filter(({ text }) => text.includes('<@'));
     expect(pings().map(({ text }) => text)).toEqual([expect.stringContaining('waits for you')]);
+    expect(live.top()[0]?.text).toMatch(/Attention · Create cluster dev-1: waits for input/);
     expect(JSON.stringify(live.top()[0]?.blocks)).toContain('"url":"https://jenkins.example/job/x/1/input/"');
     await live.put({ ...job, note: 'Building.' });
     await live.pass(minute);

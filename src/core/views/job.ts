@@ -48,20 +48,20 @@ export function waitsForPerson(job: Job): boolean {
   return (job.state === 'Running' || job.state === 'Waiting') && /\bwaits for input\b/.test(job.note);
 }
 
-/** Where a person sees it at the provider, when the engine has told. */
+/** Where a person sees it at the provider, when the engine has told: the page that waits, or one that a note or the provider's own name is or ends with. */
 function providerPage(job: Job, cluster: Cluster | undefined): string | undefined {
   const told = [waitsForPerson(job) ? job.note : '', cluster?.externalId ?? '', ...(cluster?.notes ?? [])];
-  return told.flatMap((text) => /\bhttps:\/\/[^\s<>"'`|\\)\]]+/.exec(text)?.[0].replace(/[.,;:!?]+$/, '') ?? [])[0];
+  return told.flatMap((text) => /\bhttps:\/\/[^\s<>"'`|\\)\]]+$/.exec(text)?.[0] ?? [])[0];
 }
 
 /** The one live message of a job, in every state from the request to the summary. */
 export function jobCard(job: Job, look: JobLook): Card {
   const fresh = job.kind === 'cluster.create' || job.kind === 'cluster.adopt';
   if (fresh && job.state === 'Succeeded' && look.cluster) return summaryCard(job, look.cluster, look);
-  const title = `${jobTitle(job)}: ${jobWords[job.state]}`;
+  const title = `${jobTitle(job)}: ${waitsForPerson(job) ? 'waits for input' : jobWords[job.state]}`;
   const card: Card = {
     title,
-    tone: jobTone[job.state],
+    tone: waitsForPerson(job) ? 'warn' : jobTone[job.state],
     text: `${title}. ${sentence(job, look)}`,
     parts: [],
     buttons: buttons(job, look),
