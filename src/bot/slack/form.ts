@@ -2,6 +2,7 @@
 import type { InputBlock, KnownBlock, ModalView, Option, PlainTextElement } from '@slack/types';
 import type { Field, Form } from '../../core/card.ts';
 import type { Place } from '../../core/records.ts';
+import type { Choice } from '../search.ts';
 import { limits } from './limits.ts';
 import { cutSpans, richElements, spans } from './markup.ts';
 import { rich, small } from './parts.ts';
@@ -298,8 +299,6 @@ function choice(field: Field, all: Choice[]): Asked {
     notes,
   };
 }
-
-type Choice = NonNullable<Field['choices']>[number];
 
 /** The choices that Slack can carry, each value once. */
 export function fittingChoices(all: readonly Choice[]): Choice[] {

@@ -1,5 +1,6 @@
 /** The questions of a form in the terminal: one field at a time, choices by number or by a part of their name, long texts from lines or a file. */
 import type { Field } from '../../core/card.ts';
+import { type Choice, matching } from '../search.ts';
 import { line } from './render.ts';
 
 export interface Asking {
@@ -35,8 +36,6 @@ function question(field: Field): string {
   return `  ${line(field.label)}${shown}: `;
 }
 
-type Choice = NonNullable<Field['choices']>[number];
-
 async function askChoice(field: Field, all: readonly Choice[], asking: Asking): Promise<string | null> {
   let listed = all.length <= mostListed ? all : [];
   if (listed.length > 1) asking.write(numbered(listed));
@@ -49,7 +48,7 @@ async function askChoice(field: Field, all: readonly Choice[], asking: Asking): 
     if (named !== undefined) return named.value;
     const counted = /^\d{1,4}$/.test(given) ? listed[Number(given) - 1] : undefined;
     if (counted !== undefined) return counted.value;
-    const found = all.filter((each) => holds(each, given));
+    const found = matching(all, given);
     const [only] = found;
     // What is in no list is judged by the server, which knows more than the list does.
     if (only === undefined) return given;
@@ -66,14 +65,6 @@ async function askChoice(field: Field, all: readonly Choice[], asking: Asking): 
 function sameWord({ value, label }: Choice, typed: string): boolean {
   const word = typed.toLowerCase();
   return value.toLowerCase() === word || label.toLowerCase() === word;
-}
-
-function holds({ value, label, note }: Choice, typed: string): boolean {
-  const all = `${value} ${label} ${note ?? ''}`.toLowerCase();
-  return typed
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => all.includes(word));
 }
 
 function numbered(choices: readonly Choice[]): string {
