@@ -31,7 +31,7 @@ export function rowTotal(row: Picture['rows'][number]): number {
  */
 export function pieces(values: readonly number[], most: number, length: number, least: number): number[] {
   const wanted = values.map((value) => {
-    const share = most > 0 ? (drawable(value) / most) * length : 0;
+    const share = most > 0 ? Math.min(1, drawable(value) / most) * length : 0;
     return drawable(value) === 0 ? 0 : Math.max(least, Math.round(share));
   });
   let over = wanted.reduce((sum, each) => sum + each, 0) - length;
@@ -67,24 +67,31 @@ export function pictureTable({ kind, title, series, rows }: Picture): {
 /** What a series is drawn with where there are only letters. */
 const letters: Record<Tone, string> = { good: '#', busy: '~', warn: '!', bad: 'x', plain: '?' };
 
+const longestLabel = 24;
+
+function clipped(text: string, most: number): string {
+  const letters = [...text];
+  return letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : text;
+}
+
 /** The picture as bars of letters, each line at most `width` characters where the labels allow it; the last line says what the letters mean. */
 export function pictureBars(picture: Picture, width: number): string[] {
   const { kind, series, rows } = picture;
-  const label = Math.min(24, Math.max(0, ...rows.map((row) => row.label.length)));
+  const label = Math.min(longestLabel, Math.max(0, ...rows.map((row) => row.label.length)));
   const length = Math.max(10, Math.min(40, width - label - 24));
   const most = kind === 'use' ? 100 : Math.max(1, ...rows.map(rowTotal));
   const lines = rows.map((row) => {
-    const drawn = pieces(row.values, most, length, 1)
+    const drawn = pieces(row.values.slice(0, series.length), most, length, 1)
       .map((size, index) => (letters[series[index]?.tone ?? 'plain'] ?? '?').repeat(size))
       .join('')
       .slice(0, length);
     const said =
       kind === 'use'
-        ? [`${Math.round(drawable(row.values[0]))} %`, row.note ?? '']
-        : [String(rowTotal(row)), row.note ?? ''];
-    return `${row.label.padEnd(label)}  [${drawn.padEnd(length, kind === 'use' ? '.' : ' ')}] ${said.filter(Boolean).join(', ')}`;
+        ? [`${Math.round(drawable(row.values[0]))} %`, clipped(row.note ?? '', 60)]
+        : [String(rowTotal(row)), clipped(row.note ?? '', 60)];
+    return `${clipped(row.label, longestLabel).padEnd(label)}  [${drawn.padEnd(length, kind === 'use' ? '.' : ' ')}] ${said.filter(Boolean).join(', ')}`;
   });
   if (kind === 'use') return lines;
-  const legend = series.map(({ name, tone }) => `${letters[tone]} ${name}`).join('   ');
+  const legend = series.map(({ name, tone }) => `${letters[tone]} ${clipped(name, 40)}`).join('   ');
   return [...lines, legend];
 }

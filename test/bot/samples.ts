@@ -3,6 +3,7 @@
  * people and providers can put into them at worst. Pure data, so that a golden file changes only when a renderer or a sample does.
  */
 import type { Button, Card, Field, Form, Tone } from '../../src/core/card.ts';
+import type { Picture } from '../../src/core/picture.ts';
 
 export interface CardSample {
   /** Kebab-case; the golden file is named after it. */
@@ -58,6 +59,52 @@ const clusterRows = Array.from({ length: 200 }, (_, index) => [
   String((index % 9) + 1),
   'ada',
 ]);
+
+export const stacksPicture: Picture = {
+  kind: 'stacks',
+  title: 'Clusters by provisioner',
+  alt: 'Bar chart of clusters by provisioner. gke-production: 12 healthy, 1 degraded, 2 busy. sandbox: 13 healthy, 2 degraded, 4 down or failed, 1 busy, 2 stopped or unknown.',
+  series: [
+    { name: 'Healthy', tone: 'good' },
+    { name: 'Busy', tone: 'busy' },
+    { name: 'Degraded', tone: 'warn' },
+    { name: 'Down or failed', tone: 'bad' },
+    { name: 'Stopped or unknown', tone: 'plain' },
+  ],
+  rows: [
+    { label: 'gke-production', values: [12, 2, 1, 0, 0] },
+    { label: 'sandbox', values: [13, 1, 2, 4, 2], note: '2 new' },
+    { label: 'a-provisioner-with-a-name-that-does-not-fit-beside-its-number', values: [0, 0, 0, 1, 0] },
+  ],
+};
+
+export const usePicture: Picture = {
+  kind: 'use',
+  title: 'CPU that pods ask for',
+  alt: 'Bar chart of CPU that pods ask for. dev-1: 95 percent. team-data: 78 percent. demo: 12 percent.',
+  series: [{ name: 'Asked for', tone: 'good' }],
+  rows: [
+    { label: 'dev-1', values: [95], note: '5.7 of 6 cores' },
+    { label: 'team-data', values: [78], note: '12.5 of 16 cores' },
+    { label: 'demo', values: [12], note: '0.7 of 6 cores' },
+  ],
+};
+
+export const hostilePicture: Picture = {
+  kind: 'stacks',
+  title: hostileValue,
+  alt: hostileValue,
+  series: [
+    { name: hostileValue, tone: 'good' },
+    { name: hebrew, tone: 'bad' },
+  ],
+  rows: [
+    { label: hostileValue, values: [Number.NaN, -3], note: hostileValue },
+    { label: hebrew, values: [Number.POSITIVE_INFINITY, 1e21] },
+    { label: '', values: [] },
+    ...Array.from({ length: 9 }, (_, index) => ({ label: `row ${index}`, values: [index, 1, 5] })),
+  ],
+};
 
 export const cardSamples: CardSample[] = [
   toneCard('plain'),
@@ -351,6 +398,40 @@ export const cardSamples: CardSample[] = [
       ],
       buttons: [{ label: '', command: 'help' }],
       footer: '',
+    },
+  },
+  {
+    name: 'picture-stacks',
+    card: {
+      title: 'The fleet on Thursday 4 March',
+      tone: 'bad',
+      text: 'The fleet on Thursday 4 March: 25 of 37 clusters healthy.',
+      parts: [
+        { part: 'text', text: '25 of 37 clusters healthy.' },
+        { part: 'picture', picture: stacksPicture },
+      ],
+      buttons: [{ label: 'Health now', command: 'health' }],
+      footer: 'It comes every day at 09:00 (Europe/Berlin); digest off ends it.',
+    },
+  },
+  {
+    name: 'picture-use',
+    card: {
+      title: 'How full the nodes are',
+      tone: 'warn',
+      text: 'dev-1 is almost full.',
+      parts: [{ part: 'picture', picture: usePicture }],
+      buttons: [],
+    },
+  },
+  {
+    name: 'picture-hostile',
+    card: {
+      title: 'A picture',
+      tone: 'plain',
+      text: 'A picture of names that are none.',
+      parts: [{ part: 'picture', picture: hostilePicture }],
+      buttons: [],
     },
   },
   {

@@ -69,7 +69,7 @@ function legendOf({ series, rows }: Picture): { body: { x: number; y: number; ma
   let y = 0;
   for (const [index, { name, tone }] of series.entries()) {
     const sum = rows.reduce((all, row) => all + drawable(row.values[index]), 0);
-    const said = `${number(sum)} ${clipped(name, 340, 28)}`;
+    const said = `${number(sum)} ${clipped(name, 420, 28)}`;
     const width = 44 + widthOf(said, 28) + 34;
     if (x > 0 && x + width - 34 > inner) {
       x = 0;
