@@ -60,8 +60,9 @@ export const homeCallback = 'kqueen.home';
 const lately = 8 * 3_600_000;
 /** Between two changes of one tab. */
 const quietMs = 10_000;
-/** Of the hundred a minute that Slack promises, the rest is left for people who open theirs. */
-const perMinute = 60;
+/** Of the hundred a minute that Slack promises; what people open themselves goes first, and is counted. */
+const perMinute = 50;
+const burst = 30;
 const mostTabs = 2_000;
 /** From then on, a tab says that it may be old. */
 const staleMs = 15_000;
@@ -85,9 +86,10 @@ const Published = z.looseObject({ view: z.looseObject({ hash: z.string().default
 export function createHome(parts: HomeParts): HomeTabs {
   const { api, port, people, answers, forms, turn, clock, log, followed } = parts;
   const tabs = new Map<string, Tab>();
+  const turns = new Map<string, Promise<unknown>>();
   const stop = new AbortController();
   let beating: Promise<void> | null = null;
-  let budget = perMinute;
+  let budget = burst;
   let refilledAt = clock.now();
   let wasStale = false;
 
@@ -111,6 +113,7 @@ export function createHome(parts: HomeParts): HomeTabs {
   /** Publishes; with a hash only over the view that we know: another replica may have taken over. Resolves with the new hash. */
   async function publish(user: string, card: Card, hash: string): Promise<string> {
     const { blocks } = renderCard(card);
+    budget = Math.max(-perMinute, budget - 1);
     const view = { type: 'home', callback_id: homeCallback, blocks };
     const answer = await api.call('views.publish', { user_id: user, view, ...(hash === '' ? {} : { hash }) });
     return Published.safeParse(answer).data?.view.hash ?? '';
@@ -123,7 +126,7 @@ export function createHome(parts: HomeParts): HomeTabs {
     const place: Place = { chat: 'slack', workspace: payload.team_id, conversation: channel };
     const person = await people.look(payload.team_id, user, undefined);
     if (person.external !== null) {
-      if (event.tab === 'home') await quietly(publish(user, plainCard('Not for guests', person.external, 'warn'), ''));
+      if (event.tab === 'home') await quietly(refuse(user, person.external));
       return;
     }
     await Promise.all([
@@ -132,25 +135,55 @@ export function createHome(parts: HomeParts): HomeTabs {
     ]);
   }
 
+  /** Says why there is nothing to see. Where Slack did not tell in time who it is, another look helps. */
+  async function refuse(user: string, reason: string): Promise<void> {
+    const again = { label: 'Try again', command: 'home again' };
+    await publish(user, plainCard('Not for guests', reason, 'warn', [again]), '');
+  }
+
+  /** One at a time for each person, so that what we know of a tab is what Slack shows. */
+  function inTurn<T>(user: string, work: () => Promise<T>): Promise<T> {
+    const next = (turns.get(user) ?? Promise.resolve()).then(work, work);
+    turns.set(user, next);
+    const done = () => {
+      if (turns.get(user) === next) turns.delete(user);
+    };
+    next.then(done, done);
+    return next;
+  }
+
   /** Shows the tab as it is now, over whatever it showed, and keeps it up to date from now on. */
-  async function show(user: string, person: PersonIn, place: Place, said: string | null): Promise<void> {
-    const card = await cardFor(person, place, said);
-    const hash = await publish(user, card, '');
-    const now = clock.now();
-    tabs.delete(user);
-    tabs.set(user, {
-      ...{ person, place, user, hash },
-      openedAt: now,
-      publishedAt: now,
-      changedAt: null,
-      shown: timeless(card),
+  function show(user: string, person: PersonIn, place: Place, said: string | null): Promise<void> {
+    return inTurn(user, async () => {
+      const card = await cardFor(person, place, said);
+      const opened = { person, place, user, openedAt: clock.now(), changedAt: null };
+      try {
+        const hash = await publish(user, card, '');
+        keep({ ...opened, hash, publishedAt: clock.now(), shown: timeless(card) });
+      } catch (error) {
+        // Slack will take it later: the tab comes when its turn does.
+        const fault = asFault(error);
+        if (fault.retryable && !(error instanceof PlaceGone))
+          keep(later({ ...opened, hash: '', publishedAt: 0, shown: '' }, fault));
+        throw error;
+      }
     });
+  }
+
+  function keep(tab: Tab): void {
+    tabs.delete(tab.user);
+    tabs.set(tab.user, tab);
     const [oldest] = tabs.keys();
     if (tabs.size > mostTabs && oldest !== undefined) tabs.delete(oldest);
     if (followed && !stop.signal.aborted)
       beating ??= beat(followed).finally(() => {
         beating = null;
       });
+  }
+
+  function later(tab: Tab, { retryAfterMs }: Fault): Tab {
+    const now = clock.now();
+    return Object.assign(tab, { changedAt: now, publishedAt: now + (retryAfterMs ?? quietMs) - quietMs });
   }
 
   /** The first words in a direct conversation in which nobody has said anything yet. */
@@ -182,7 +215,7 @@ export function createHome(parts: HomeParts): HomeTabs {
   async function beat({ cache }: Followed): Promise<void> {
     while (!stop.signal.aborted && tabs.size > 0) {
       const now = clock.now();
-      budget = Math.min(perMinute, budget + ((now - refilledAt) * perMinute) / 60_000);
+      budget = Math.min(burst, budget + ((now - refilledAt) * perMinute) / 60_000);
       refilledAt = now;
       const isStale = cache.staleMs() > staleMs;
       for (const tab of tabs.values()) {
@@ -201,23 +234,24 @@ export function createHome(parts: HomeParts): HomeTabs {
     }
   }
 
-  async function renew(tab: Tab): Promise<void> {
-    tab.changedAt = null;
-    const card = await cardFor(tab.person, tab.place, null);
-    if (timeless(card) === tab.shown) return;
-    budget -= 1;
-    try {
-      const hash = await publish(tab.user, card, tab.hash);
-      Object.assign(tab, { hash, shown: timeless(card), publishedAt: clock.now() });
-    } catch (error) {
-      const fault = asFault(error);
-      // Somebody else has published a newer one, and keeps it from now on; or nobody is there to see it.
-      if (error instanceof PlaceGone || fault.kind === 'conflict') return void forget(tab);
-      if (fault.kind === 'rate-limited') budget = 0;
-      tab.changedAt = clock.now();
-      tab.publishedAt = clock.now() + (fault.retryAfterMs ?? quietMs) - quietMs;
-      log.warn({ kind: fault.kind, detail: fault.detail }, 'a home was not brought up to date');
-    }
+  function renew(tab: Tab): Promise<void> {
+    return inTurn(tab.user, async () => {
+      if (tabs.get(tab.user) !== tab) return;
+      tab.changedAt = null;
+      const card = await cardFor(tab.person, tab.place, null);
+      if (timeless(card) === tab.shown) return;
+      try {
+        const hash = await publish(tab.user, card, tab.hash);
+        Object.assign(tab, { hash, shown: timeless(card), publishedAt: clock.now() });
+      } catch (error) {
+        const fault = asFault(error);
+        // Somebody else has published a newer one, and keeps it from now on; or nobody is there to see it.
+        if (error instanceof PlaceGone || fault.kind === 'conflict') return void forget(tab);
+        if (fault.kind === 'rate-limited') budget = Math.min(0, budget);
+        later(tab, fault);
+        log.warn({ kind: fault.kind, detail: fault.detail }, 'a home was not brought up to date');
+      }
+    });
   }
 
   /** Unless it was opened again meanwhile. */
@@ -232,9 +266,11 @@ export function createHome(parts: HomeParts): HomeTabs {
     const person = await people.look(team, user.id, user.name ?? user.username);
     const known = tabs.get(user.id)?.place ?? (await turn.within(port.direct(person.id), 1_000));
     const place = known ?? { chat: 'slack' as const, workspace: team, conversation: user.id };
-    if (person.external === null && /^home\b/.test(text)) {
+    if (/^home\b/.test(text)) {
       await turn.acked(ack);
-      return await quietly(show(user.id, person, place, null));
+      return await quietly(
+        person.external === null ? show(user.id, person, place, null) : refuse(user.id, person.external),
+      );
     }
     const target: Target = { place, private: true, user: user.id, text };
     const work = turn.handled({
