@@ -28,6 +28,8 @@ export interface Chat {
   files: { place: Place; name: string; content: string }[];
   /** Every call, in order, whatever became of it. */
   calls: ChatCall[];
+  /** When each of them was made, and where. */
+  made: { call: ChatCall; at: number; conversation: string | undefined }[];
   /** Replaced by a test: what becomes of a call. */
   fate: (call: ChatCall, place: Place | null) => Fate;
   /** A connection to it; several processes may have one each. */
@@ -52,6 +54,7 @@ export function openChat(clock: Clock, asked: Partial<ChatLimits> = {}): Chat {
 
   async function meet(call: ChatCall, place: Place | null, act: () => void): Promise<void> {
     chat.calls.push(call);
+    chat.made.push({ call, at: clock.now(), conversation: place?.conversation });
     const fate = chat.fate(call, place);
     if (fate === 'ok' || fate === 'lose') act();
     if (fate === 'lose') throw new Fault('unreachable', 'The chat does not answer.', { outcomeUnknown: true });
@@ -78,6 +81,7 @@ export function openChat(clock: Clock, asked: Partial<ChatLimits> = {}): Chat {
     replies: [],
     files: [],
     calls: [],
+    made: [],
     posters: [],
     fate: () => 'ok',
     deleteByHand(id) {

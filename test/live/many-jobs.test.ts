@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { liveAllowances } from '../../src/bot/teams/rates.ts';
 import type { Job } from '../../src/core/records.ts';
+import { openChat } from '../bot/chat.ts';
 import type { Message } from '../counterparts/slack/index.ts';
 import { endOf, type Live, liveJob, openLive, placeIn } from './stage.ts';
 
@@ -211,6 +213,73 @@ describe.each([
     expect(single).toHaveLength(jobs);
     for (const { text } of single) expect(text).toMatch(/failed|succeeded|is ready/);
   }, 300_000);
+});
+
+describe('other limits', () => {
+  test('in a conversation of Teams edits, posts and replies together stay under what it bears, and the ends arrive', async () => {
+    live = await openLive();
+    const chat = openChat(
+      { now: live.now, sleep: () => Promise.resolve() },
+      {
+        editEveryMs: 2_000,
+        editsPerMinute: 600,
+        postsPerMinute: 600,
+        conversation: { allowances: liveAllowances, editsCount: true },
+      },
+    );
+    live.start({ port: chat.connect('one') });
+    await live.pass(5_000);
+    const began = live.now();
+    const random = dice(3);
+    const courses = Array.from({ length: 300 }, (_, index): Course => {
+      const to = began + Math.floor((4 + random() * 8) * minute);
+      return { job: liveJob(`dev-${index + 1}`, 'Running', began), from: began, to, state: 'Succeeded' };
+    });
+    await run(courses, 2 * minute);
+    const at = chat.made.filter(({ call }) => call !== 'find' && call !== 'direct').map((each) => each.at);
+    // Microsoft's own limits for one bot in one conversation.
+    for (const [most, ms] of [
+      [7, 1_000],
+      [8, 2_000],
+      [60, 30_000],
+      [1_800, 3_600_000],
+    ] as const) {
+      const seen = Math.max(...at.map((from) => at.filter((each) => each >= from && each < from + ms).length));
+      expect(seen).toBeLessThanOrEqual(most);
+    }
+    const own = chat.screen.filter(({ key, card }) => key !== '' && !/at once|ended/.test(card.title));
+    expect(own).toHaveLength(300);
+    for (const { card } of own) expect(card.title).toMatch(/succeeded|is ready/);
+    const late = courses.filter(({ job, to }) => {
+      const shown = own.find(({ card }) => card.title.includes(`${job.id}:`));
+      return (shown?.editedAt.at(-1) ?? Number.POSITIVE_INFINITY) - to > minute;
+    });
+    expect(late.length).toBeLessThanOrEqual(3);
+  }, 120_000);
+
+  test('a notifier that takes over counts what the one before has just spent: no 429', async () => {
+    live = await openLive({ channels: 20 });
+    const first = live.start();
+    await live.pass(5_000);
+    // Just not a board, and as restless as can be.
+    let jobs = Array.from({ length: 20 }, (_, index) =>
+      liveJob(`dev-${index + 1}`, 'Running', live.now(), { place: placeIn(`C${index + 1}`) }),
+    );
+    const restless = async (ms: number) => {
+      await live.pass(ms, 1_000, async (now) => {
+        const state = Math.floor(now / 1_000) % 2 === 0 ? 'doing' : 'done';
+        jobs = jobs.map((job) => ({ ...job, steps: [{ name: 'One', state }] }));
+        await live.put(...jobs);
+      });
+    };
+    await restless(40_000);
+    first.kill();
+    live.start();
+    await restless(2 * minute);
+    expect(live.refusals()).toEqual([]);
+    expect(mostAMinute('chat.update')).toBeLessThanOrEqual(50);
+    expect(mostAMinute('chat.update')).toBeGreaterThan(20);
+  });
 });
 
 describe('limits that are met all the same', () => {
