@@ -21,6 +21,8 @@ export type ClusterRecord = {
   apiUp: boolean;
   adminToken: string;
   tokenKey: string;
+  /** Where its API is when it has a server of its own. */
+  endpoint?: string;
 };
 
 /** What kinds of change there are. */

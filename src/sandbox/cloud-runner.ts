@@ -5,7 +5,8 @@ import { type Failure, type OperationRecord, type Step, stepsOf } from './cloud-
 export type CloudActions = {
   save: (operation: OperationRecord) => void;
   finishStep: (operation: OperationRecord, step: string) => void;
-  nodesReady: (operation: OperationRecord) => boolean;
+  /** Whether all nodes are Ready, or why they will never be. */
+  nodesReady: (operation: OperationRecord) => boolean | Failure;
   done: (operation: OperationRecord) => void;
   failed: (operation: OperationRecord, error: Failure) => void;
 };
@@ -55,7 +56,13 @@ export class OperationRunner {
 
   #finish(operation: OperationRecord, step: Step, looks: number): void {
     if (this.#stopped) return;
-    if (step.name === 'Checking nodes' && !this.#actions.nodesReady(operation)) {
+    const ready = step.name !== 'Checking nodes' || this.#actions.nodesReady(operation);
+    if (typeof ready !== 'boolean') {
+      this.#courses.delete(operation.id);
+      this.#actions.failed(operation, ready);
+      return;
+    }
+    if (!ready) {
       if (looks >= LOOKS) {
         this.#courses.delete(operation.id);
         this.#actions.failed(operation, { code: 'nodes_not_ready', message: 'Not all nodes became ready in time.' });

@@ -1,36 +1,31 @@
 import { SANDBOX_TITLE, type Size } from './catalog.ts';
 import type { ClusterRecord } from './cloud-records.ts';
 import { PROVISIONER } from './controller-volumes.ts';
-import { isObject, type JsonObject, objectAt, objectsAt, textAt } from './json.ts';
-import { Kinds } from './kube-kinds.ts';
-import { Objects, timestamp } from './kube-objects.ts';
-import { resourceOf } from './kube-registry.ts';
+import type { JsonObject } from './json.ts';
+import { timestamp } from './kube-objects.ts';
 import { aggregationOf, CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES } from './kube-roles.ts';
-import type { ObjectStore } from './kube-store.ts';
 
-const OPTIONS = { dryRun: false, manager: 'sandbox' };
 const RBAC = 'rbac.authorization.k8s.io';
 const SANDBOX_LABELS = { 'sandbox.kqueen.io/sandbox': 'true' };
 const SANDBOX_NOTE = { 'sandbox.kqueen.io/notice': SANDBOX_TITLE };
 
-/** Makes an object unless it is there, so that a seed that was cut short can go on. */
-function ensure(store: ObjectStore, resource: string, namespace: string, body: JsonObject): JsonObject {
-  const name = textAt(body, 'metadata', 'name') ?? '';
-  const found = store.get(resource, namespace, name);
-  if (found !== undefined) return found;
-  return new Objects(store, Kinds.of(store)).create(resourceOf(resource), namespace, body, OPTIONS);
-}
+/** An object that a cluster is given: the key of its resource, its namespace and its body. */
+export type Seed = { resource: string; namespace: string; body: JsonObject };
 
-/** What every cluster has from its first moment: namespaces, roles, the API's own service, and what runs in kube-system. */
-export function seedControlPlane(store: ObjectStore): void {
+/** What an API server makes by itself at its first start: namespaces, roles, its own service, priorities. */
+export function bootstrapSeeds(): Seed[] {
+  const seeds: Seed[] = [];
+  const ensure = (resource: string, namespace: string, body: JsonObject): void => {
+    seeds.push({ resource, namespace, body });
+  };
   for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease']) {
-    ensure(store, 'namespaces', '', { metadata: { name } });
-    ensure(store, 'serviceaccounts', name, { metadata: { name: 'default' } });
+    ensure('namespaces', '', { metadata: { name } });
+    ensure('serviceaccounts', name, { metadata: { name: 'default' } });
   }
   for (const [name, rules] of Object.entries(CLUSTER_ROLES)) {
     const labels = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
     const label = aggregationOf(name);
-    ensure(store, `clusterroles.${RBAC}`, '', {
+    ensure(`clusterroles.${RBAC}`, '', {
       metadata: { name, labels },
       rules,
       ...(label === undefined
@@ -39,21 +34,36 @@ export function seedControlPlane(store: ObjectStore): void {
     });
   }
   for (const [name, group] of Object.entries(CLUSTER_ROLE_BINDINGS)) {
-    ensure(store, `clusterrolebindings.${RBAC}`, '', {
+    ensure(`clusterrolebindings.${RBAC}`, '', {
       metadata: { name, labels: { 'kubernetes.io/bootstrapping': 'rbac-defaults' } },
       subjects: [{ kind: 'Group', name: group, apiGroup: RBAC }],
       roleRef: { kind: 'ClusterRole', name, apiGroup: RBAC },
     });
   }
-  ensure(store, 'services', 'default', {
+  ensure('services', 'default', {
     metadata: { name: 'kubernetes', labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: { clusterIP: '10.96.0.1', ports: [{ name: 'https', port: 443, targetPort: 6443 }] },
   });
-  ensure(store, 'configmaps', 'kube-public', {
+  for (const [name, value] of [
+    ['system-cluster-critical', 2000000000],
+    ['system-node-critical', 2000001000],
+  ] as const) {
+    ensure('priorityclasses.scheduling.k8s.io', '', { metadata: { name }, value });
+  }
+  return seeds;
+}
+
+/** What the sandbox gives every cluster beside that: a note of what it is, a class of volumes, and DNS. */
+export function controlPlaneSeeds(): Seed[] {
+  const seeds: Seed[] = [];
+  const ensure = (resource: string, namespace: string, body: JsonObject): void => {
+    seeds.push({ resource, namespace, body });
+  };
+  ensure('configmaps', 'kube-public', {
     metadata: { name: 'cluster-info', annotations: SANDBOX_NOTE },
     data: { notice: SANDBOX_TITLE },
   });
-  ensure(store, 'storageclasses.storage.k8s.io', '', {
+  ensure('storageclasses.storage.k8s.io', '', {
     metadata: {
       name: 'standard',
       annotations: { ...SANDBOX_NOTE, 'storageclass.kubernetes.io/is-default-class': 'true' },
@@ -61,19 +71,14 @@ export function seedControlPlane(store: ObjectStore): void {
     provisioner: PROVISIONER,
     allowVolumeExpansion: true,
   });
-  for (const [name, value] of [
-    ['system-cluster-critical', 2000000000],
-    ['system-node-critical', 2000001000],
-  ] as const) {
-    ensure(store, 'priorityclasses.scheduling.k8s.io', '', { metadata: { name }, value });
-  }
-  seedDns(store);
+  seedDns(ensure);
+  return seeds;
 }
 
-function seedDns(store: ObjectStore): void {
+function seedDns(ensure: (resource: string, namespace: string, body: JsonObject) => void): void {
   const labels = { 'k8s-app': 'kube-dns' };
-  ensure(store, 'serviceaccounts', 'kube-system', { metadata: { name: 'coredns' } });
-  ensure(store, 'services', 'kube-system', {
+  ensure('serviceaccounts', 'kube-system', { metadata: { name: 'coredns' } });
+  ensure('services', 'kube-system', {
     metadata: { name: 'kube-dns', labels: { ...labels, 'kubernetes.io/name': 'CoreDNS' } },
     spec: {
       clusterIP: '10.96.0.10',
@@ -84,7 +89,7 @@ function seedDns(store: ObjectStore): void {
       ],
     },
   });
-  ensure(store, 'deployments.apps', 'kube-system', {
+  ensure('deployments.apps', 'kube-system', {
     metadata: { name: 'coredns', labels, annotations: SANDBOX_NOTE },
     spec: {
       replicas: 2,
@@ -112,12 +117,16 @@ function seedDns(store: ObjectStore): void {
 }
 
 /** The name of the n-th node (from 0) of a cluster. */
-function nodeName(cluster: Pick<ClusterRecord, 'name'>, index: number): string {
+export function nodeName(cluster: Pick<ClusterRecord, 'name'>, index: number): string {
   return `sandbox-${cluster.name}-${index}`;
 }
 
-/** Registers a node as a machine that has just booted: known, but not Ready before its heartbeats come. */
-export function seedNode(store: ObjectStore, cluster: ClusterRecord, size: Size, index: number): void {
+/** A node as a machine that has just booted: known, but not Ready before its heartbeats come; and what runs on it. */
+export function nodeSeeds(cluster: ClusterRecord, size: Size, index: number): Seed[] {
+  const seeds: Seed[] = [];
+  const ensure = (resource: string, namespace: string, body: JsonObject): void => {
+    seeds.push({ resource, namespace, body });
+  };
   const name = nodeName(cluster, index);
   const capacity = {
     cpu: String(size.cpu),
@@ -125,7 +134,7 @@ export function seedNode(store: ObjectStore, cluster: ClusterRecord, size: Size,
     pods: '110',
     'ephemeral-storage': '100Gi',
   };
-  ensure(store, 'nodes', '', {
+  ensure('nodes', '', {
     metadata: {
       name,
       labels: {
@@ -170,7 +179,7 @@ export function seedNode(store: ObjectStore, cluster: ClusterRecord, size: Size,
       nodeInfo: nodeInfo(cluster.version, cluster.id, name),
     },
   });
-  ensure(store, 'pods', 'kube-system', {
+  ensure('pods', 'kube-system', {
     metadata: {
       name: `kube-proxy-${name}`,
       labels: { 'k8s-app': 'kube-proxy', tier: 'node' },
@@ -190,9 +199,11 @@ export function seedNode(store: ObjectStore, cluster: ClusterRecord, size: Size,
       ],
     },
   });
+  return seeds;
 }
 
-function nodeInfo(version: string, cluster: string, name: string): JsonObject {
+/** What a node says of its software. */
+export function nodeInfo(version: string, cluster: string, name: string): JsonObject {
   return {
     machineID: `${cluster}-${name}`,
     systemUUID: `${cluster}-${name}`,
@@ -207,40 +218,12 @@ function nodeInfo(version: string, cluster: string, name: string): JsonObject {
   };
 }
 
-/** Takes a machine away; what runs on it is ended by the controller. */
-export function removeNode(store: ObjectStore, cluster: ClusterRecord, index: number): void {
+/** What goes with a node: key of the resource, namespace and name. */
+export function nodeLeftovers(cluster: ClusterRecord, index: number): [string, string, string][] {
   const name = nodeName(cluster, index);
-  const objects = new Objects(store, Kinds.of(store));
-  const options = { dryRun: false, grace: 0, propagation: 'Background', uid: undefined, version: undefined };
-  const gone: [string, string, string][] = [
+  return [
     ['nodes', '', name],
     ['pods', 'kube-system', `kube-proxy-${name}`],
     ['leases.coordination.k8s.io', 'kube-node-lease', name],
   ];
-  for (const [resource, namespace, object] of gone) {
-    if (store.get(resource, namespace, object) !== undefined)
-      objects.delete(resourceOf(resource), namespace, object, options);
-  }
-}
-
-/** Restarts all machines with the software of the cluster's version. */
-export function upgradeNodes(store: ObjectStore, cluster: ClusterRecord): void {
-  for (const node of [...store.list('nodes')]) {
-    const name = textAt(node, 'metadata', 'name') ?? '';
-    store.put('nodes', {
-      ...node,
-      status: { ...objectAt(node, 'status'), nodeInfo: nodeInfo(cluster.version, cluster.id, name) },
-    });
-  }
-}
-
-/** How many nodes say that they are Ready. */
-export function readyNodes(store: ObjectStore): number {
-  return store
-    .list('nodes')
-    .filter((node) =>
-      objectsAt(node, 'status', 'conditions').some(
-        (entry) => isObject(entry) && entry.type === 'Ready' && entry.status === 'True',
-      ),
-    ).length;
 }

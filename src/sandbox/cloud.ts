@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { REGIONS, SIZES, VERSIONS } from './catalog.ts';
 import type { SandboxClock } from './clock.ts';
+import { type ClusterBackend, ownBackend } from './cloud-backend.ts';
 import {
   type ClusterRecord,
   clusterOf,
@@ -13,7 +14,6 @@ import {
 } from './cloud-records.ts';
 import { CloudError, type ClusterWish, checkChoice, checkUpgrade, fingerprintOf, type Quota } from './cloud-rules.ts';
 import { type CloudActions, OperationRunner } from './cloud-runner.ts';
-import { readyNodes, removeNode, seedControlPlane, seedNode, upgradeNodes } from './cloud-seed.ts';
 import type { SandboxDatabase } from './database.ts';
 import type { Faults } from './faults.ts';
 import { numberAt } from './json.ts';
@@ -30,9 +30,9 @@ export type CloudParts = {
   address: () => string;
   /** Called when a cluster's API comes up, and when it goes. */
   onApi: (cluster: string, up: boolean) => void;
+  /** Gives a cluster a real API server instead of the sandbox's own, and says where it is; absent without one. */
+  real?: (cluster: ClusterRecord, note: (message: string) => void) => ClusterBackend;
 };
-
-type Running = { store: ObjectStore; api: KubeApi };
 
 const DEFAULT_QUOTA: Quota = { clusters: 100, nodes: 500 };
 
@@ -51,7 +51,7 @@ export class Cloud {
   readonly #parts: CloudParts;
   readonly #clusters = new Map<string, ClusterRecord>();
   readonly #operations = new Map<string, OperationRecord>();
-  readonly #running = new Map<string, Running>();
+  readonly #running = new Map<string, ClusterBackend>();
   readonly #histories = new Map<string, Happening[]>();
   readonly #runner: OperationRunner;
   #quota: Quota = DEFAULT_QUOTA;
@@ -96,16 +96,16 @@ export class Cloud {
     );
   }
 
-  /** Ends all watches and timers; the state stays. */
-  close(): void {
+  /** Ends all watches, timers and programs; the state stays. */
+  async close(): Promise<void> {
     clearInterval(this.#pruning);
     this.#runner.stop();
-    for (const { store } of this.#running.values()) store.close();
+    await Promise.all([...this.#running.values()].map((backend) => backend.close()));
   }
 
   #prune(): void {
     const before = new Date(Date.now() - EVENTS_KEPT).toISOString();
-    for (const { store } of this.#running.values()) store.pruneEvents(before);
+    for (const backend of this.#running.values()) backend.pruneEvents(before);
   }
 
   /** What the account may use. */
@@ -161,7 +161,13 @@ export class Cloud {
 
   /** Makes a cluster's API forget its changes so far, so that watches from before are refused with 410. */
   compact(name: string): void {
-    this.#running.get(this.cluster(name).id)?.store.compact();
+    this.#running.get(this.cluster(name).id)?.compact();
+  }
+
+  /** Sets an annotation of a cluster's node, by which its machine is made to fail; throws a 404 CloudError. */
+  annotateNode(name: string, node: string, key: string, value: string | undefined): void {
+    const done = this.#running.get(this.cluster(name).id)?.annotateNode(node, key, value) ?? false;
+    if (!done) throw new CloudError(404, 'not_found', `Cluster ${name} has no node ${node}.`);
   }
 
   /** Begins a new cluster; throws CloudError 400, 403 or 409. */
@@ -323,8 +329,14 @@ export class Cloud {
     this.#parts.db.putRecord('history', cluster.id, { cluster: cluster.id, lines });
   }
 
-  #startApi(cluster: ClusterRecord): Running {
-    const store = new ObjectStore(this.#parts.db, cluster.id);
+  #startApi(cluster: ClusterRecord): ClusterBackend {
+    const { db, real, onApi } = this.#parts;
+    if (real !== undefined) {
+      const backend = real(cluster, (message) => this.#note(cluster, 'error', message));
+      this.#running.set(cluster.id, backend);
+      return backend;
+    }
+    const store = new ObjectStore(db, cluster.id);
     const api = new KubeApi({
       store,
       adminToken: cluster.adminToken,
@@ -333,11 +345,11 @@ export class Cloud {
       version: () => cluster.version,
       address: this.#parts.address,
     });
-    const running = { store, api };
-    this.#running.set(cluster.id, running);
+    const backend = ownBackend(store, api, () => db.dropCluster(cluster.id));
+    this.#running.set(cluster.id, backend);
     // Not at once: the caller may still be filling the store, or the server may not listen yet.
-    queueMicrotask(() => this.#parts.onApi(cluster.id, true));
-    return running;
+    queueMicrotask(() => onApi(cluster.id, true));
+    return backend;
   }
 
   #end(operation: OperationRecord, error?: Failure): void {
@@ -347,9 +359,9 @@ export class Cloud {
     this.#save(operation);
   }
 
-  #stored(operation: OperationRecord): { cluster: ClusterRecord; store: ObjectStore | undefined } {
+  #stored(operation: OperationRecord): { cluster: ClusterRecord; backend: ClusterBackend | undefined } {
     const cluster = this.cluster(operation.cluster);
-    return { cluster, store: this.#running.get(cluster.id)?.store };
+    return { cluster, backend: this.#running.get(cluster.id) };
   }
 
   #actions(): CloudActions {
@@ -357,8 +369,9 @@ export class Cloud {
       save: (operation) => this.#save(operation),
       finishStep: (operation, step) => this.#finishStep(operation, step),
       nodesReady: (operation) => {
-        const { cluster, store } = this.#stored(operation);
-        return store !== undefined && readyNodes(store) >= cluster.nodes;
+        const { cluster, backend } = this.#stored(operation);
+        const ready = backend?.readyNodes() ?? 0;
+        return typeof ready === 'number' ? ready >= cluster.nodes : ready;
       },
       done: (operation) => this.#finish(operation),
       failed: (operation, error) => {
@@ -374,31 +387,30 @@ export class Cloud {
 
   /** What is true once a step of an operation is over. */
   #finishStep(operation: OperationRecord, step: string): void {
-    const { cluster, store } = this.#stored(operation);
+    const { cluster, backend } = this.#stored(operation);
     const size = SIZES.find((offer) => offer.name === cluster.size);
     switch (step) {
       case 'Booting control plane': {
-        const running = this.#running.get(cluster.id) ?? this.#startApi(cluster);
-        seedControlPlane(running.store);
+        (backend ?? this.#startApi(cluster)).seedControlPlane();
         cluster.apiUp = true;
         break;
       }
       case 'Joining nodes':
-        if (store !== undefined && size !== undefined) {
-          for (let index = 0; index < cluster.nodes; index += 1) seedNode(store, cluster, size, index);
+        if (size !== undefined) {
+          for (let index = 0; index < cluster.nodes; index += 1) backend?.seedNode(cluster, size, index);
         }
         break;
       case 'Upgrading control plane':
         cluster.version = operation.version ?? cluster.version;
         break;
       case 'Upgrading nodes':
-        if (store !== undefined) upgradeNodes(store, cluster);
+        backend?.upgradeNodes(cluster);
         break;
       case 'Resizing node pool': {
         const wanted = operation.nodes ?? cluster.nodes;
-        if (store !== undefined && size !== undefined) {
-          for (let index = cluster.nodes; index < wanted; index += 1) seedNode(store, cluster, size, index);
-          for (let index = wanted; index < cluster.nodes; index += 1) removeNode(store, cluster, index);
+        if (size !== undefined) {
+          for (let index = cluster.nodes; index < wanted; index += 1) backend?.seedNode(cluster, size, index);
+          for (let index = wanted; index < cluster.nodes; index += 1) backend?.removeNode(cluster, index);
         }
         cluster.nodes = wanted;
         break;
@@ -415,9 +427,12 @@ export class Cloud {
 
   #stopApi(cluster: ClusterRecord): void {
     cluster.apiUp = false;
-    this.#running.get(cluster.id)?.store.close();
-    if (this.#running.delete(cluster.id)) this.#parts.onApi(cluster.id, false);
-    this.#parts.db.dropCluster(cluster.id);
+    const backend = this.#running.get(cluster.id);
+    if (backend === undefined) return;
+    this.#running.delete(cluster.id);
+    this.#parts.onApi(cluster.id, false);
+    // The end of real programs takes its time; nothing waits for it, and what is kept goes after it.
+    void backend.close().then(() => backend.drop());
   }
 
   #finish(operation: OperationRecord): void {

@@ -13,10 +13,12 @@ const ENVIRONMENT = z.object({
   SANDBOX_SPEED: z.coerce.number().positive().max(100_000).default(1),
   SANDBOX_ADMIN: FLAG,
   SANDBOX_EXIT_WITH_STDIN: FLAG,
+  KUBEBUILDER_ASSETS: z.string().min(1).optional(),
 });
 
-/** How long a stop may take before the process ends anyway, ms. */
+/** How long a stop may take before the process ends anyway, ms; real API servers take longer to end. */
 const STOP_WITHIN = 900;
+const STOP_REAL_WITHIN = 12_000;
 
 async function main(): Promise<void> {
   const given = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''));
@@ -34,6 +36,7 @@ async function main(): Promise<void> {
     speed: env.SANDBOX_SPEED,
     admin: env.SANDBOX_ADMIN,
     ...(env.SANDBOX_ADVERTISE === undefined ? {} : { advertise: env.SANDBOX_ADVERTISE }),
+    ...(env.KUBEBUILDER_ASSETS === undefined ? {} : { assets: env.KUBEBUILDER_ASSETS }),
     ...(env.SANDBOX_TOKEN === undefined ? {} : { token: env.SANDBOX_TOKEN }),
   });
 
@@ -41,7 +44,7 @@ async function main(): Promise<void> {
   async function stop(): Promise<void> {
     if (stopping) return;
     stopping = true;
-    setTimeout(() => process.exit(0), STOP_WITHIN).unref();
+    setTimeout(() => process.exit(0), env.KUBEBUILDER_ASSETS === undefined ? STOP_WITHIN : STOP_REAL_WITHIN).unref();
     await sandbox.close();
     process.exit(0);
   }

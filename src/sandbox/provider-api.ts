@@ -34,6 +34,11 @@ const UPDATE = z.strictObject({
   labelFingerprint: z.string().optional(),
 });
 const QUOTA = z.strictObject({ clusters: z.number().int().min(0), nodes: z.number().int().min(0) });
+const NODE_STATE = z.strictObject({
+  cluster: z.string(),
+  node: z.string(),
+  state: z.enum(['ready', 'not-ready', 'dead']),
+});
 const COMPACT = z.strictObject({ cluster: z.string() });
 const SPEED = z.strictObject({ speed: z.number().positive().max(100_000) });
 
@@ -115,6 +120,16 @@ export class ProviderApi {
       admin('POST', 'compact', async ({ exchange }) => {
         this.#parts.cloud.compact((await readAs(exchange, COMPACT)).cluster);
         exchange.json(200, {});
+      }),
+      admin('PUT', 'node', async ({ exchange }) => {
+        const { cluster, node, state } = await readAs(exchange, NODE_STATE);
+        for (const [key, meant] of [
+          ['sandbox.kqueen.io/dead', 'dead'],
+          ['sandbox.kqueen.io/not-ready', 'not-ready'],
+        ] as const) {
+          this.#parts.cloud.annotateNode(cluster, node, key, state === meant ? 'true' : undefined);
+        }
+        exchange.json(200, { cluster, node, state });
       }),
       admin('PUT', 'quota', async ({ exchange }) => {
         this.#parts.cloud.setQuota(await readAs(exchange, QUOTA));

@@ -30,7 +30,7 @@ export function clusterView(cluster: ClusterRecord, url: string): JsonObject {
 
 /** The address of a cluster's Kubernetes API. */
 function endpointOf(cluster: ClusterRecord, url: string): string {
-  return `${url}/clusters/${cluster.id}`;
+  return cluster.endpoint ?? `${url}/clusters/${cluster.id}`;
 }
 
 function pricePerHour(cluster: ClusterRecord): number {

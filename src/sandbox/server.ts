@@ -16,6 +16,8 @@ import { randomToken } from './kube-objects.ts';
 import { answerError } from './kube-requests.ts';
 import { StatusError } from './kube-status.ts';
 import { ProviderApi } from './provider-api.ts';
+import { realControlPlanes } from './real-clusters.ts';
+import { missingAssets } from './real-processes.ts';
 
 /** How a sandbox is started. */
 export type SandboxOptions = {
@@ -32,6 +34,8 @@ export type SandboxOptions = {
   speed?: number;
   /** Whether the routes below /v1/admin are served. */
   admin?: boolean;
+  /** A folder with etcd and kube-apiserver: every cluster then gets real ones instead of the sandbox's own API. */
+  assets?: string;
   /** False leaves the clusters to a controller that is started apart; see controller.ts. */
   controller?: boolean;
 };
@@ -69,6 +73,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const file = join(dataDir, 'sandbox.db');
   // It holds the administrators' tokens; SQLite gives its journal the same mode.
   writeFileSync(file, '', { flag: 'a', mode: 0o600 });
+  const lacking = options.assets === undefined ? undefined : missingAssets(options.assets);
+  if (lacking !== undefined) throw new Error(lacking);
   const db = new SandboxDatabase(file);
   const tokenFile = join(dataDir, 'token');
   const token = openToken(tokenFile, options.token);
@@ -87,6 +93,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     faults,
     controllerToken,
     address: () => new URL(place.url).host,
+    ...(options.assets === undefined
+      ? {}
+      : {
+          real: realControlPlanes({ assets: options.assets, dataDir, host, tls, advertised: () => place.host, clock }),
+        }),
     onApi: (cluster, up) => {
       controllers.get(cluster)?.stop();
       controllers.delete(cluster);
@@ -177,7 +188,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   async function close(): Promise<void> {
     for (const controller of controllers.values()) controller.stop();
     link?.close();
-    cloud.close();
+    await cloud.close();
     clock.stop();
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const socket of sockets) socket.destroy();
