@@ -7,6 +7,8 @@
  * callback_id 255; submit required with inputs), and slackapi/bolt-js#2509: `msg_blocks_too_long` from about 13,200
  * characters of text in one message.
  */
+import { keepFaults } from '../../bot/valid.ts';
+import { blockFaults, viewStructureFaults } from '../../bot/valid-blocks.ts';
 import { ACCESSORY, ACTION, anyText, CONTEXT, INPUT, plain } from './elements.ts';
 import { isObject, objectsOf, within } from './json.ts';
 import { agree, all, bool, byType, complain, list, type Rule, shape, text } from './rules.ts';
@@ -120,6 +122,7 @@ export function checkMessageBlocks(blocks: unknown): string[] {
   if (markdown.reduce((sum, length) => sum + length, 0) > 12_000) {
     complain(errors, '/blocks', 'markdown blocks must be less than 12001 characters together');
   }
+  keepFaults('a message of Slack: ', [...errors, ...blockFaults(kinds)]);
   return errors;
 }
 
@@ -146,11 +149,13 @@ export function checkView(view: unknown, kind: 'modal' | 'home'): string[] {
   const errors: string[] = [];
   byType({ [kind]: kind === 'modal' ? MODAL : HOME })(view, '/view', errors);
   if (!isObject(view)) return errors;
+  keepFaults(`a ${kind} of Slack: `, viewStructureFaults(view));
   unique(view.blocks, '/view/blocks', errors);
   const asks = objectsOf(view.blocks).some((block) => block.type === 'input');
   if (kind === 'modal' && asks && view.submit === undefined) {
     complain(errors, '/view', 'missing required field: submit');
   }
+  keepFaults(`a ${kind} of Slack: `, errors);
   return errors;
 }
 

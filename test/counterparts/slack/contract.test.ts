@@ -1,7 +1,11 @@
 /** Response URLs, rate limits, tokens, places and faults: what an app meets between its calls. */
 import { WebClient } from '@slack/web-api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { allowInvalid } from '../../bot/valid.ts';
 import { type Json, type Slack, type SlackOptions, startSlack } from './index.ts';
+
+// The app of this file is the test's own, and wrong on purpose.
+allowInvalid();
 
 let now = 1_800_000_000_000;
 let slack: Slack;

@@ -2,7 +2,11 @@
 import type { AddressInfo } from 'node:net';
 import { App, HTTPReceiver, LogLevel, SocketModeReceiver } from '@slack/bolt';
 import { afterEach, describe, expect, it } from 'vitest';
+import { allowInvalid } from '../../bot/valid.ts';
 import { type Slack, type SlackOptions, signature, startSlack, words } from './index.ts';
+
+// The app of this file is the test's own, and wrong on purpose.
+allowInvalid();
 
 const SECRET = 'loopback-signing-secret';
 const OPTIONS: SlackOptions = {

@@ -1,4 +1,5 @@
 /** A person in Teams, for the tests: writes, mentions and clicks by delivering activities to the bot as Teams does. */
+import { judgeCards } from './cards.ts';
 import type { Account, TeamsService } from './service.ts';
 
 export interface Seat {
@@ -51,7 +52,9 @@ export async function deliver(
     body: typeof activity === 'string' ? activity : JSON.stringify(activity),
   });
   const text = await response.text();
-  return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  const body: unknown = text === '' ? undefined : JSON.parse(text);
+  judgeCards('an answer to Teams', body);
+  return { status: response.status, body };
 }
 
 /** Says something; in a channel or group the bot is mentioned, as it must be there. */

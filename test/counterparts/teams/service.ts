@@ -5,6 +5,7 @@
 import { createSign, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { judgeCards } from './cards.ts';
 
 interface KeptMessage {
   conversation: string;
@@ -216,6 +217,7 @@ export async function startTeamsService(options: ServiceOptions): Promise<TeamsS
 
   function malformed(json: Record<string, unknown>, body: Buffer): { status: number; value?: unknown } | null {
     const attachments = (json.attachments ?? []) as { content?: unknown }[];
+    judgeCards('a message of Teams', attachments);
     if (
       attachments.some(({ content }) => Buffer.byteLength(JSON.stringify(content)) > mostBytes) ||
       body.length > 80_000
