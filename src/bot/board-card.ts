@@ -38,7 +38,8 @@ export function boardCard(roll: Roll, look: BoardLook): Card {
     ? `${count(ended.length, 'job')} ended: ${score}`
     : `${count(open.length, 'job')} at once${ended.length > 0 ? `, ${ended.length} ended` : ''}`;
   const bad = ended.some(({ state }) => state === 'Failed');
-  const parts: Part[] = [];
+  // What failed stays on the board, above all else.
+  const parts: Part[] = endedParts(ended.filter(({ state }) => state === 'Failed'));
   const rows = worstFirst(open, look).slice(0, mostRows);
   if (rows.length > 0) {
     parts.push({
@@ -48,9 +49,9 @@ export function boardCard(roll: Roll, look: BoardLook): Card {
       rows: rows.map((job) => [job.clusterName, stateText(job), leftOf(job, look)]),
     });
     const more = open.length - rows.length;
-    if (more > 0) parts.push({ part: 'note', text: `And ${more} more: ${stateCounts(open)}.` });
+    if (more > 0) parts.push({ part: 'note', text: `And ${more} more; in all ${stateCounts(open)}.` });
   }
-  parts.push(...endedParts(ended.slice(look.listed)));
+  parts.push(...endedParts(ended.slice(look.listed).filter(({ state }) => state !== 'Failed')));
   if (look.listed > 0)
     parts.push({ part: 'note', text: `The ${look.listed} that ended before these are listed in the thread below.` });
   if (look.nextLook !== undefined) parts.push({ part: 'time', label: 'Next look', at: look.nextLook });

@@ -9,6 +9,7 @@ import type { Clock, NewId } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Store } from '../core/ports/store.ts';
 import type { Job, Message, Place, Thread } from '../core/records.ts';
+import { scrub } from '../core/secrets.ts';
 import { jobTitle } from '../core/views/job.ts';
 import { jobWords } from '../core/words.ts';
 import type { Boards } from './board.ts';
@@ -336,7 +337,7 @@ export function createKeeper(parts: KeeperParts): Keeper {
       const what = wordsCard(job);
       const detail = job.failure?.detail ?? '';
       const text = `What the provider said of ${jobTitle(job)}.`;
-      const file = { name: `${job.clusterName}-failure.txt`, content: `${detail.trimEnd()}\n`, text };
+      const file = { name: `${job.clusterName}-failure.txt`, content: `${scrub(detail).trimEnd()}\n`, text };
       return { what, told: { ...told, end: 'words' }, ...(what && detail.length > longestText ? { file } : {}) };
     }
     const tail = await readProviderLog(parts, job);

@@ -55,8 +55,8 @@ export function estimate(past: readonly number[], elapsed: number): Estimate | n
 
 /** "about 9 min left, usually 7 min to 14 min". */
 export function estimateText(made: Estimate, elapsed: number): string {
-  if (made.late) return `longer than usual (${usualText(made)})`;
-  return `${leftText(made, elapsed)}, ${usualText(made)}`;
+  if (made.late) return `longer than usual (usually ${usualText(made)})`;
+  return `${leftText(made, elapsed)}, usually ${usualText(made)}`;
 }
 
 /** "about 9 min left", or "longer than usual". */
@@ -64,9 +64,9 @@ export function leftText(made: Estimate, elapsed: number): string {
   return made.late ? 'longer than usual' : `about ${rounded(made.total - elapsed)} left`;
 }
 
-/** "usually 7 min to 14 min". */
+/** "7 min to 14 min". */
 export function usualText({ low, high }: Estimate): string {
-  return rounded(low) === rounded(high) ? `usually ${rounded(low)}` : `usually ${rounded(low)} to ${rounded(high)}`;
+  return rounded(low) === rounded(high) ? rounded(low) : `${rounded(low)} to ${rounded(high)}`;
 }
 
 /** Minutes above two, tens of seconds below: an estimate is not exact and should not look so. */

@@ -63,6 +63,25 @@ describe('one live message', () => {
     expect(await live.messages()).toMatchObject([{ closed: true, pinged: true }]);
   });
 
+  test('a job that changes every second for thirty minutes: still at most 60 edits and 15 lines, and the end arrives', async () => {
+    live.start();
+    await live.pass(5_000);
+    const began = live.now();
+    let job = atStep(liveJob('dev-1', 'Running', began), 0, began);
+    await live.put(job);
+    await live.pass(30 * minute, 1_000, async (now) => {
+      job = atStep(job, Math.floor((now - began) / 1_000) % names.length, now);
+      await live.put(job);
+    });
+    await live.put(endOf(job, 'Failed', live.now()));
+    await live.pass(10_000);
+    expect(live.calls('chat.update').length).toBeLessThanOrEqual(60);
+    const lines = live.below().filter(({ text }) => !text.includes('<@'));
+    expect(lines).toHaveLength(15);
+    expect(lines.at(-1)?.text).toMatch(/What comes next is on the message above/);
+    expect(live.top()[0]?.text).toMatch(/failed/);
+  });
+
   test('D1 the time that is left moves on with every look, and is said only when three runs are known', async () => {
     live.start();
     const shown = async (id: string): Promise<string[]> => {

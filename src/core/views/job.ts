@@ -1,3 +1,4 @@
+import { afterAppFailed } from '../apps-buttons.ts';
 import type { Button, Card, Fact, Part } from '../card.ts';
 import { type Estimate, estimate, estimateText, leftText, usualText } from '../eta.ts';
 import { formatLine } from '../line.ts';
@@ -89,7 +90,7 @@ function sentence(job: Job, look: JobLook): string {
       return 'Nobody decided in time. Nothing was changed; ask again if it is still wanted.';
     case 'Queued': {
       const made = estimate(look.past ?? [], 0);
-      return `${approved(approval)}Waiting for a free worker.${made ? ` It takes ${usualText(made)}.` : ''}`;
+      return `${approved(approval)}Waiting for a free worker.${made ? ` It usually takes ${usualText(made)}.` : ''}`;
     }
     case 'Running':
     case 'Waiting': {
@@ -166,6 +167,7 @@ function buttons(job: Job, { cluster, capabilities }: JobLook): Button[] {
       if (job.kind === 'cluster.adopt' && cluster === undefined) return [showLog];
       const made: Button[] = [{ label: 'Retry', command: of('retry'), style: 'primary' }, showLog, ...open];
       if (job.kind === 'cluster.create') made.push(removal(job.clusterName));
+      made.push(...afterAppFailed(job));
       if (job.kind === 'cluster.adopt') made.push(letGo(job.clusterName));
       return made;
     }
