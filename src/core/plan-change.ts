@@ -2,7 +2,7 @@
 import { Fault } from './errors.ts';
 import { costOf, hashOf } from './plan.ts';
 import { type ApprovedAction, approvalFor, type Caller } from './policy.ts';
-import type { ClusterUpdate, Engine, NodePool, Options } from './ports/engine.ts';
+import type { ClusterUpdate, Engine, NodePool, Options, Preview } from './ports/engine.ts';
 import type { Cluster, Job, JobKindName, Plan } from './records.ts';
 import { count } from './words.ts';
 
@@ -30,6 +30,8 @@ export interface ChangeInput {
   options: Options | null;
   /** What is worth knowing of the new version. */
   note?: string;
+  /** What the provider's own dry run says, where it has one. */
+  preview?: Preview | null;
 }
 
 /** The pools of a cluster: those that its parameters ask for, with what the provider last showed of them. */
@@ -91,6 +93,8 @@ export function planChange(input: ChangeInput, caller: Caller): Plan {
   ];
   const [was, is] = [cluster.summary, engine.describe(after)];
   if (was !== is) facts.push({ label: 'After it', value: is });
+  const touched = input.preview ? previewText(input.preview) : '';
+  if (touched !== '') facts.push({ label: 'At the provider', value: touched });
   const plan: Omit<Plan, 'hash'> = {
     title: titleOf(kind, cluster.name),
     facts,
@@ -99,6 +103,12 @@ export function planChange(input: ChangeInput, caller: Caller): Plan {
     approval,
   };
   if (engine.notice) plan.notice = engine.notice;
+  const replaced = input.preview?.replaced ?? [];
+  if (replaced.length > 0) {
+    plan.warnings = [
+      `The provider would remove ${replaced.slice(0, 10).join(', ')} and make it anew; what is on it is lost.`,
+    ];
+  }
   const rests = {
     action: kind,
     cluster: cluster.id,
@@ -110,6 +120,20 @@ export function planChange(input: ChangeInput, caller: Caller): Plan {
     approval: approval.needed,
   };
   return { ...plan, hash: hashOf(rests) };
+}
+
+/** "adds worker-4; changes workers". */
+function previewText({ added, updated, replaced, removed }: Preview): string {
+  const some = (what: string, names: string[]) =>
+    names.length === 0
+      ? []
+      : [`${what} ${names.slice(0, 6).join(', ')}${names.length > 6 ? ` and ${names.length - 6} more` : ''}`];
+  return [
+    ...some('replaces', replaced),
+    ...some('removes', removed),
+    ...some('changes', updated),
+    ...some('adds', added),
+  ].join('; ');
 }
 
 function poolFor({ cluster, engine, update }: ChangeInput): NodePool {

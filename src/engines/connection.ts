@@ -117,6 +117,8 @@ export function openConnection(options: ConnectionOptions): Connection {
         alone(`${target.org}/${target.cluster}`, call, () => run('observe', call, (c, b) => c.observe(target, b))),
       create: (target, spec, call) => run('create', call, (c, b) => c.create(target, spec, b)),
       update: (target, update, call) => run('update', call, (c, b) => c.update(target, update, b)),
+      preview: (target, update, call) =>
+        run('preview', call, async (c, b) => (await c.preview?.(target, update, b)) ?? null),
       delete: (target, call) => run('delete', call, (c, b) => c.delete(target, b)),
       kubeconfig: (target, call) => run('kubeconfig', call, (c, b) => c.kubeconfig(target, b)),
       list: (call) => run('list', call, (c, b) => c.list(b)),

@@ -180,6 +180,12 @@ describe.skipIf(lacksOpenstack())('the Heat engine and a real Keystone and Heat'
     ] as const) {
       expect(await faultOf(client.update(target, update, long()))).toMatchObject({ kind: 'bad-input', field });
     }
+    // Heat's own dry run names what an update would touch, and does not touch it.
+    expect(await client.preview?.(target, { nodes: 2 }, long())).toBeNull();
+    const preview = await client.preview?.(target, { nodes: 4 }, long());
+    expect(preview).toMatchObject({ replaced: [], removed: [] });
+    expect([...(preview?.updated ?? []), ...(preview?.added ?? [])].length).toBeGreaterThan(0);
+    expect(await client.observe(target, long())).toMatchObject({ state: 'running', nodes: 2 });
     const operation = (await client.update(target, { nodes: 4 }, long()))?.id ?? '';
     const busy = await faultOf(client.update(target, { nodes: 3 }, long()));
     expect(busy).toMatchObject({ kind: 'conflict', retryable: true });

@@ -1,10 +1,11 @@
 /** What all changes of a running cluster share: who may, whether it can be done here, the plan, by policy an approval, then the job. */
 import type { Button, Form } from '../card.ts';
 import type { Answer, Context } from '../command.ts';
-import { Fault } from '../errors.ts';
+import { targetOf } from '../connect.ts';
+import { asFault, Fault } from '../errors.ts';
 import { hashOf } from '../plan.ts';
 import { baseOf, type ChangeKind, planChange } from '../plan-change.ts';
-import type { Capabilities, ClusterUpdate, Engine, Options } from '../ports/engine.ts';
+import type { Capabilities, ClusterUpdate, Engine, Options, Preview } from '../ports/engine.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import type { Cluster, Job, Plan } from '../records.ts';
 import { textOf } from '../schema.ts';
@@ -100,9 +101,15 @@ export async function change(context: Context, on: Changeable, words: ChangeWord
     }
     throw await busyFault(context, cluster);
   }
-  const options = await optionsOf(context, cluster, engine);
+  const [options, preview] = await Promise.all([
+    optionsOf(context, cluster, engine),
+    previewOf(context, cluster, wish.update),
+  ]);
   const plan = planChange(
-    { kind: words.kind, cluster, engine, update: wish.update, options, ...(wish.note ? { note: wish.note } : {}) },
+    {
+      ...{ kind: words.kind, cluster, engine, update: wish.update, options, preview },
+      ...(wish.note ? { note: wish.note } : {}),
+    },
     context.caller,
   );
   if (wish.plan !== plan.hash) await wish.check?.();
@@ -119,6 +126,22 @@ export async function optionsOf(
   const { org, provisioner } = cluster;
   const found = await context.store.get({ kind: 'provisioner', org, id: provisioner });
   return found ? context.options(found.record, typedSpec(cluster.spec, engine)) : null;
+}
+
+/** How long a plan waits for the provider's own dry run, in milliseconds. */
+const previewMs = 1_500;
+
+/** What the provider's own dry run says; null where there is none, or when it does not answer in time: the plan is made without it. */
+async function previewOf(context: Context, cluster: Cluster, update: ClusterUpdate): Promise<Preview | null> {
+  const found = await context.store.get({ kind: 'provisioner', org: cluster.org, id: cluster.provisioner });
+  if (!found) return null;
+  try {
+    const client = await context.connect(found.record);
+    return (await client.preview?.(targetOf(cluster), update, context.call(previewMs))) ?? null;
+  } catch (thrown) {
+    context.log.info({ cluster: cluster.id, error: asFault(thrown).message }, 'no dry run of the provider for a plan');
+    return null;
+  }
 }
 
 /** A cluster's parameters as a form would hold them. */

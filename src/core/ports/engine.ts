@@ -204,6 +204,15 @@ export interface ClusterUpdate {
   power?: 'on' | 'off';
 }
 
+/** What a provider says that an update would do to the things a cluster is made of, by their names there. */
+export interface Preview {
+  added: string[];
+  updated: string[];
+  /** Removed and made anew: what is on them is lost. */
+  replaced: string[];
+  removed: string[];
+}
+
 /** How a person signs in at the provider with their own account: a kubeconfig that holds no secret. */
 export interface SignIn {
   kubeconfig: string;
@@ -225,6 +234,8 @@ export interface EngineClient {
    * retryable `conflict`.
    */
   update(target: Target, update: ClusterUpdate, call: Call): Promise<Operation | null>;
+  /** What the update would do, by the provider's own dry run; null, or no such method, where there is none. Changes nothing. */
+  preview?(target: Target, update: ClusterUpdate, call: Call): Promise<Preview | null>;
   delete(target: Target, call: Call): Promise<Operation | null>;
   /** Marks a cluster that carries no mark yet as this one; null when that is done. `conflict` when it carries another's mark. */
   adopt(target: Target, call: Call): Promise<Operation | null>;

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Fault } from '../../core/errors.ts';
-import type { Call, ClusterUpdate, Operation } from '../../core/ports/engine.ts';
+import type { Call, ClusterUpdate, Operation, Preview } from '../../core/ports/engine.ts';
 import { oneLine } from '../scrub.ts';
 import { type Api, notHeat } from './api.ts';
 import { poolNames, type Role, readValue } from './parameters.ts';
@@ -8,7 +8,7 @@ import type { HeatProvisioner } from './schema.ts';
 import { busy, isBusy, type Stacks } from './stacks.ts';
 import { type Handle, handleOf, later, statusOf, writeHandle } from './states.ts';
 import { stackPath, type Templates } from './template.ts';
-import type { Stack } from './wire.ts';
+import { PreviewAnswer, readAnswer, type Stack } from './wire.ts';
 
 /** How often, and how long apart in milliseconds, a stack is looked at until Heat shows what was just begun. */
 const settleTries = 5;
@@ -18,6 +18,8 @@ const settleMs = 200;
 export interface Changes {
   /** Sets the parameters of an update; null when the stack has them already. */
   apply(stack: Stack, update: ClusterUpdate, call: Call): Promise<Operation | null>;
+  /** What Heat's own dry run says of the update; null when the stack is as wanted. */
+  preview(stack: Stack, update: ClusterUpdate, call: Call): Promise<Preview | null>;
   /** Suspends or resumes; null when that is done. */
   switchPower(stack: Stack, power: 'on' | 'off', call: Call): Promise<Operation | null>;
   /** Sets the tags; an update that changes nothing else. */
@@ -160,6 +162,16 @@ export function openChanges(params: HeatProvisioner, api: Api, stacks: Stacks, t
         disable_rollback: !params.rollback,
       };
       return patch(stack, body, call);
+    },
+    async preview(stack, update, call) {
+      const wanted = await wantedOf(stack, update, call);
+      if (Object.keys(wanted).length === 0) return null;
+      const path = `${stackPath(stack.stack_name, stack.id)}/preview`;
+      const answer = await api.heat({ method: 'PATCH', path, body: { existing: true, parameters: wanted } }, call);
+      if (answer.status === 404) return null;
+      const { added, updated, replaced, deleted } = readAnswer(PreviewAnswer, answer.body).resource_changes;
+      const names = (all: { resource_name: string }[]) => [...new Set(all.map((each) => oneLine(each.resource_name)))];
+      return { added: names(added), updated: names(updated), replaced: names(replaced), removed: names(deleted) };
     },
     switchPower,
     retag,

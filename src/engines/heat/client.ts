@@ -110,6 +110,12 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
       return changes.apply(stack, update, call);
     },
 
+    async preview(target, update, call) {
+      if (update.autoscale || update.power) return null;
+      const stack = await stacks.findOwn(target, call);
+      return stack ? changes.preview(stack, update, call) : null;
+    },
+
     async delete(target, call) {
       const stack = await stacks.findOwn(target, call);
       if (!stack) return null;

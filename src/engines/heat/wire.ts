@@ -71,6 +71,13 @@ const ResourceEntry = z.object({
   links: z.array(z.object({ rel: z.string(), href: z.string() })).default([]),
 });
 export type Resource = z.infer<typeof ResourceEntry>;
+const Previewed = z.array(z.object({ resource_name: z.string() })).default([]);
+
+/** The dry run of an update: what would become of each resource. */
+export const PreviewAnswer = z.object({
+  resource_changes: z.object({ added: Previewed, updated: Previewed, replaced: Previewed, deleted: Previewed }),
+});
+
 export const ResourcesAnswer = z.object({ resources: z.array(ResourceEntry) });
 
 const EventEntry = z.object({

@@ -102,6 +102,7 @@ export function makeHeat(world: World, limits: Limits): (asked: Asked) => Answer
       if (method === 'DELETE') return remove(stack);
       if (method === 'PATCH' || method === 'PUT') return update(asked, stack);
     }
+    if (part === 'preview' && method === 'PATCH') return preview(asked, stack);
     if (part === 'actions' && method === 'POST') return act(asked, stack);
     if (!gotten) return heatError(404, 'HTTPNotFound', 'The resource could not be found.');
     if (part === 'resources') return { status: 200, body: { resources: resources(asked, stack) } };
@@ -187,6 +188,17 @@ export function makeHeat(world: World, limits: Limits): (asked: Asked) => Answer
       status: 202,
       body: { message: 'The request is accepted for processing.\n\n\n', code: '202 Accepted', title: 'Accepted' },
     };
+  }
+
+  /** As Heat's own: every resource of the template under what would become of it; groups change when any parameter does. */
+  function preview(asked: Asked, stack: FakeStack): Answer {
+    const given = parametersOf(object(asked.body));
+    valuesOf(stack.hot, { ...stack.values, ...given }, limits.exists);
+    const moved = Object.entries(given).some(([key, value]) => String(stack.values[key]) !== String(value));
+    const own = stack.resources.filter((each) => !each.parent).map((each) => resource(asked, stack, each));
+    const grows = (each: Json) => moved && each.resource_type === 'OS::Heat::ResourceGroup';
+    const changes = { unchanged: own.filter((each) => !grows(each)), updated: own.filter(grows) };
+    return { status: 200, body: { resource_changes: { ...changes, replaced: [], added: [], deleted: [] } } };
   }
 
   function remove(stack: FakeStack): Answer {
