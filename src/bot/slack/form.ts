@@ -32,8 +32,10 @@ const longestGiven = 200;
 
 /** A Form as a modal. One whose command is too long to be carried says so and cannot be submitted. */
 export function renderForm(form: Form, place: Place, isPrivate: boolean, load = 0): ModalView {
-  const meta: FormMeta = { command: form.command, place, private: isPrivate, load, ...givenOf(form) };
-  const metadata = JSON.stringify(meta);
+  const meta: FormMeta = { command: form.command, place, private: isPrivate, load };
+  const whole = JSON.stringify({ ...meta, ...givenOf(form) });
+  // Without them the choices of other fields are those of a fresh form.
+  const metadata = whole.length > limits.metadata ? JSON.stringify(meta) : whole;
   const title = oneLine(form.title) || 'KQueen';
   const base = {
     type: 'modal' as const,

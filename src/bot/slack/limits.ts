@@ -31,5 +31,5 @@ export const limits = {
   placeholder: 150,
   input: 3_000,
   /** Characters of a file that is taken instead of a text: ours, not Slack's. */
-  file: 1_000_000,
+  file: 5 * 1024 * 1024,
 } as const;
