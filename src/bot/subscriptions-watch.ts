@@ -4,7 +4,7 @@ import { asFault } from '../core/errors.ts';
 import { formatLine } from '../core/line.ts';
 import { PlaceGone } from '../core/ports/chat.ts';
 import type { Cache, Store } from '../core/ports/store.ts';
-import { type Channel, type Cluster, endedStates, type Watch } from '../core/records.ts';
+import { type Approval, type Channel, type Cluster, endedStates, type Job, type Watch } from '../core/records.ts';
 import { advance, newsMs, newWatch, type Sight, watchId } from '../core/watch.ts';
 import type { Posting, PostingParts } from './subscriptions-post.ts';
 
@@ -16,7 +16,30 @@ export interface WatchParts extends Omit<PostingParts, 'budget' | 'signal'> {
 
 export interface Watches {
   /** Brings the conversation up to date with a cluster. Faults of the chat are kept for a later try; those of the store are thrown. */
-  tell(channel: Channel, cluster: Cluster, versionBefore?: string): Promise<void>;
+  tell(channel: Channel, cluster: Cluster, lately: Lately, versionBefore?: string): Promise<void>;
+}
+
+/** Jobs and requests for approval that run, or ended so lately that they are news, by cluster. */
+export interface Lately {
+  jobs: ReadonlyMap<string, readonly Job[]>;
+  approvals: ReadonlyMap<string, readonly Approval[]>;
+}
+
+/** What happened lately in the whole organisation: looked up once for all clusters and conversations. */
+export function latelyIn(cache: Cache, org: string, now: number): Lately {
+  const recent = (at: number | undefined) => at !== undefined && now - at < newsMs;
+  const jobs = cache.query('job', org, {
+    where: ({ state, endedAt }) => !endedStates.includes(state) || recent(endedAt),
+    limit: 100_000,
+  }).items;
+  const approvals = cache.query('approval', org, {
+    where: ({ state, decidedAt, expiresAt }) => state === 'pending' || recent(decidedAt ?? expiresAt),
+    limit: 100_000,
+  }).items;
+  return {
+    jobs: Map.groupBy(jobs, ({ cluster }) => cluster),
+    approvals: Map.groupBy(approvals, ({ cluster }) => cluster),
+  };
 }
 
 /** More steps at one look than could be wanted: whatever is left comes with the next. */
@@ -26,28 +49,25 @@ const daysKept = 7;
 const underWayMs = 30_000;
 
 export function createWatches({ cache, store, clock, newId, log, org, posting }: WatchParts): Watches {
-  function sightOf(cluster: Cluster, versionBefore: string | undefined): Sight {
-    const now = clock.now();
+  function sightOf(cluster: Cluster, lately: Lately, versionBefore: string | undefined): Sight {
     const { id } = cluster;
-    const recent = (at: number | undefined) => at !== undefined && now - at < newsMs;
-    const jobs = cache.query('job', org, {
-      where: (job) => job.cluster === id && (!endedStates.includes(job.state) || recent(job.endedAt)),
-      limit: 100,
-    }).items;
-    const approvals = cache.query('approval', org, {
-      where: (each) => each.cluster === id && (each.state === 'pending' || recent(each.decidedAt ?? each.expiresAt)),
-      limit: 100,
-    }).items;
-    return { cluster, health: cache.get({ kind: 'health', org, id }), jobs, approvals, versionBefore, now };
+    return {
+      cluster,
+      health: cache.get({ kind: 'health', org, id }),
+      jobs: lately.jobs.get(id) ?? [],
+      approvals: lately.approvals.get(id) ?? [],
+      versionBefore,
+      now: clock.now(),
+    };
   }
 
-  async function tell(channel: Channel, cluster: Cluster, versionBefore?: string): Promise<void> {
+  async function tell(channel: Channel, cluster: Cluster, lately: Lately, versionBefore?: string): Promise<void> {
     const { notify } = channel;
     if (!notify) return;
     const ref = { kind: 'watch', org, id: watchId(channel.id, cluster.id) } as const;
     // Most looks find nothing to tell, and memory is enough to see that.
     const known = cache.get(ref) ?? newWatch(org, channel, cluster, clock.now());
-    if (!known.sending && advance(known, notify, sightOf(cluster, versionBefore)) === null) return;
+    if (!known.sending && advance(known, notify, sightOf(cluster, lately, versionBefore)) === null) return;
     const stored = await store.get(ref);
     let watch = stored?.record ?? newWatch(org, channel, cluster, clock.now());
     let revision = stored?.revision ?? 0;
@@ -66,7 +86,7 @@ export function createWatches({ cache, store, clock, newId, log, org, posting }:
         if (again && !(await save({ ...watch, retryAt: clock.now() + underWayMs }))) return;
         if (!(await send(channel, watch, again, save))) return;
       }
-      const next = advance(watch, notify, sightOf(cluster, versionBefore));
+      const next = advance(watch, notify, sightOf(cluster, lately, versionBefore));
       if (!next) return;
       const { says } = next;
       const sending = says

@@ -2,6 +2,7 @@
  * What conversations have asked to be told: transitions of clusters, and digests. One replica a workspace posts, the one that `leads` there; what it
  * is about to post is in the store first, so that another goes on where it stopped and nothing is said twice.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { asFault } from '../core/errors.ts';
 import type { ChatPort } from '../core/ports/chat.ts';
 import type { Clock, NewId } from '../core/ports/clock.ts';
@@ -13,7 +14,7 @@ import { dampMs, newsMs } from '../core/watch.ts';
 import { createBudget } from './budget.ts';
 import { createDigests } from './subscriptions-digest.ts';
 import { createPosting } from './subscriptions-post.ts';
-import { createWatches } from './subscriptions-watch.ts';
+import { createWatches, latelyIn } from './subscriptions-watch.ts';
 
 export interface SubscriptionParts {
   store: Store;
@@ -155,14 +156,18 @@ export function startSubscriptions(parts: SubscriptionParts): Subscriptions {
     }
     if (now - combedAt >= combMs) comb(now);
     unfinished(now);
-    for (const each of [...due.values()]) {
+    if (due.size === 0) return;
+    const lately = latelyIn(cache, org, now);
+    for (const [index, each] of [...due.values()].entries()) {
+      // Most have nothing to tell, which takes no waiting: a chat must get its turn all the same.
+      if (index % 100 === 99) await turn();
       due.delete(each.cluster);
       const cluster = cache.get({ kind: 'cluster', org, id: each.cluster }) ?? gone.get(each.cluster);
       if (!cluster) continue;
       for (const channel of watching) {
         if (stop.signal.aborted || !parts.leads()) return;
         if (channel.notify && isWanted(channel.notify, cluster, now))
-          await watches.tell(channel, cluster, each.versionBefore);
+          await watches.tell(channel, cluster, lately, each.versionBefore);
       }
     }
   }
