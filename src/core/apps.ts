@@ -1,7 +1,31 @@
 /** What an app is to KQueen: a set of objects that were applied under one name, whatever they came from. */
 
 /** Where the objects of an app come from. */
-export type AppSource = { from: 'text'; text: string };
+export type AppSource =
+  | { from: 'text'; text: string }
+  | ({ from: 'image' } & AppImage)
+  /** `what` is the name of an entry in apps-catalogue.ts; the values are its parameters. */
+  | { from: 'catalogue'; what: string; values: Record<string, string | number | boolean> };
+
+/** How the ports of an app can be reached. */
+export const publishWays = ['no', 'cluster', 'nodes', 'loadbalancer'] as const;
+export type Publish = (typeof publishWays)[number];
+
+/** An app that is one image. */
+export interface AppImage {
+  image: string;
+  replicas: number;
+  /** Such as `8080`, `80:8080` (port of the Service, port of the container), `53/udp`. */
+  ports: string[];
+  env: Record<string, string>;
+  /** Variables whose values go into a Secret. */
+  secretEnv: Record<string, string>;
+  publish: Publish;
+  /** Host name of an Ingress to the first port. */
+  host?: string;
+  /** A folder that outlives a container: on a volume of this size, or without a size for as long as the pod lives. */
+  folder?: { path: string; size?: string };
+}
 
 /** The objects of an app, read, checked and packed. */
 export interface AppBundle {
@@ -11,8 +35,6 @@ export interface AppBundle {
   objects: number;
   /** A name that the manifests suggest for the app. */
   suggests?: string;
-  /** Where the person finds what was made up for them, such as a password. */
-  notes: string[];
 }
 
 /** The name of an app: a DNS label that leaves room for what is added to it. */

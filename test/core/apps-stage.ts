@@ -68,7 +68,7 @@ metadata:
   name: ${name}
 spec:
   replicas: ${replicas}
-  progressDeadlineSeconds: 3
+  progressDeadlineSeconds: 400
   selector:
     matchLabels: {app: ${name}}
   template:

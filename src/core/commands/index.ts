@@ -2,7 +2,14 @@ import type { Command, Registry } from '../command.ts';
 import { about } from './about.ts';
 import { appDelete } from './app-delete.ts';
 import { appDeploy } from './app-deploy.ts';
+import { appExpose } from './app-expose.ts';
+import { appList, appShow } from './app-list.ts';
+import { appPause, appResume } from './app-pause.ts';
+import { appRecreate } from './app-recreate.ts';
 import { appRestart } from './app-restart.ts';
+import { appRollback } from './app-rollback.ts';
+import { appScale } from './app-scale.ts';
+import { appUpdate } from './app-update.ts';
 import { approvals } from './approvals.ts';
 import { approve, deny } from './approve.ts';
 import { channel, channelDefault } from './channel.ts';
@@ -56,9 +63,18 @@ const all: readonly Command[] = [
   clusterAccept,
   about,
   health,
+  appList,
+  appShow,
   appDeploy,
-  appDelete,
+  appUpdate,
+  appScale,
+  appExpose,
   appRestart,
+  appRecreate,
+  appPause,
+  appResume,
+  appRollback,
+  appDelete,
   jobs,
   jobShow,
   jobLog,

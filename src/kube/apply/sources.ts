@@ -4,6 +4,8 @@ import { Worker } from 'node:worker_threads';
 import type { AppBundle, AppSource } from '../../core/apps.ts';
 import { Fault } from '../../core/errors.ts';
 import type { Call } from '../../core/ports/engine.ts';
+import { imageObjects } from '../catalogue/image.ts';
+import { catalogueObjects } from '../catalogue/recipes.ts';
 import { timeoutFault } from '../faults.ts';
 import { pack } from './bundle.ts';
 import { demandSize, type Manifest, objectAt, readManifests } from './manifests.ts';
@@ -33,13 +35,30 @@ export async function readText(text: string, call: Call): Promise<Manifest[]> {
 
 /** The objects of an app, packed. */
 export async function bundleOf(
-  _app: { name: string; namespace: string },
+  app: { name: string; namespace: string },
   source: AppSource,
   call: Call,
 ): Promise<AppBundle> {
-  const manifests = await readText(source.text, call);
+  const manifests = await manifestsFrom(app, source, call);
   const suggests = suggestion(manifests);
-  return { bulk: pack(manifests), objects: manifests.length, ...(suggests ? { suggests } : {}), notes: [] };
+  return { bulk: pack(manifests), objects: manifests.length, ...(suggests ? { suggests } : {}) };
+}
+
+async function manifestsFrom(
+  app: { name: string; namespace: string },
+  source: AppSource,
+  call: Call,
+): Promise<Manifest[]> {
+  switch (source.from) {
+    case 'text':
+      return readText(source.text, call);
+    case 'image': {
+      const { from: _from, ...parts } = source;
+      return imageObjects(app, parts);
+    }
+    case 'catalogue':
+      return catalogueObjects(app, source.what, source.values);
+  }
 }
 
 /** The name that most likely is the app's: that of the first workload, else of the first object. */

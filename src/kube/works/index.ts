@@ -1,9 +1,23 @@
 import type { WorkOperation } from '../operation.ts';
 import { deleteApp } from './app-delete.ts';
 import { deployApp } from './app-deploy.ts';
+import { pauseApp } from './app-pause.ts';
+import { recreateApp } from './app-recreate.ts';
 import { restartApp } from './app-restart.ts';
+import { exposeApp, rollbackApp, updateApp } from './app-revise.ts';
+import { scaleApp } from './app-scale.ts';
 
-const all: readonly WorkOperation[] = [restartApp, deployApp, deleteApp];
+const all: readonly WorkOperation[] = [
+  restartApp,
+  deployApp,
+  updateApp,
+  exposeApp,
+  rollbackApp,
+  scaleApp,
+  pauseApp,
+  recreateApp,
+  deleteApp,
+];
 
 /** Every kind of work, by its name. Being here is what lets a command ask for it. */
 export const works: Readonly<Record<string, WorkOperation>> = Object.fromEntries(all.map((each) => [each.op, each]));
