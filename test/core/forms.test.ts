@@ -50,6 +50,12 @@ const fillings: Record<string, Filling> = {
     refused: { values: { nodes: '5000' }, at: 'nodes' },
     taken: { values: { nodes: '+1' }, said: /3 → 4/ },
   },
+  'cluster edit': {
+    line: 'cluster edit dev-1',
+    prefilled: { purpose: 'development' },
+    refused: { values: { labels: 'no pair' }, at: 'labels' },
+    taken: { values: { labels: 'team=data', purpose: 'test' }, said: /Change cluster dev-1/ },
+  },
   'cluster upgrade': { line: 'cluster upgrade dev-1' },
   'cluster delete': {
     line: 'cluster delete dev-1',

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { plainCard } from '../card.ts';
-import { type Command, lineOf } from '../command.ts';
+import { type Form, plainCard } from '../card.ts';
+import { type Command, type Context, lineOf } from '../command.ts';
 import { Fault } from '../errors.ts';
 import { hashOf } from '../plan.ts';
-import { purposes } from '../policy.ts';
+import { purposes, refusal } from '../policy.ts';
 import type { Cluster } from '../records.ts';
-import { field, labelsSchema, parsePairs } from '../schema.ts';
+import { field, fieldsOf, labelsSchema, parsePairs, textOf } from '../schema.ts';
 import { clusterField, demand, findCluster, movedFault, repeatAnswer, toCaller, toPlace } from './common.ts';
 
 /** Changes what KQueen knows of a cluster: purpose, labels, owner. Its machines are not touched. */
@@ -39,6 +39,8 @@ export const clusterEdit: Command = {
     const found = await findCluster(context, values.cluster ?? '');
     const before = found.record;
     demand(context, 'cluster:update', [before.owner]);
+    if (!values.purpose && values.labels === undefined && !values.owner && values.plan === undefined)
+      return { audience: 'caller', form: editForm(context, before) };
     const after: Cluster = { ...before };
     if (values.purpose) after.purpose = values.purpose;
     if (values.labels !== undefined) after.labels = parsePairs(values.labels) ?? {};
@@ -111,4 +113,21 @@ function differences(before: Cluster, after: Cluster): { label: string; value: s
     ['Owner', before.ownerName, after.ownerName],
   ];
   return rows.filter(([, was, is]) => was !== is).map(([label, was, is]) => ({ label, value: `${was} → ${is}` }));
+}
+
+/** What KQueen knows of the cluster, to be changed; the owner only by those who may. */
+function editForm({ caller }: Context, cluster: Cluster): Form {
+  const now = { purpose: cluster.purpose, labels: textOf(cluster.labels) };
+  const mayGive = refusal('cluster:owner', caller, [cluster.owner]) === null;
+  const fields = fieldsOf(clusterEdit.args, now).flatMap((each) => {
+    if (each.key === 'owner') return mayGive ? [{ ...each, help: `Leave empty to keep ${cluster.ownerName}.` }] : [];
+    return each.key === 'purpose' || each.key === 'labels' ? [each] : [];
+  });
+  return {
+    title: `Change cluster ${cluster.name}`.slice(0, 60),
+    command: lineOf(clusterEdit, { cluster: cluster.name }),
+    submit: 'Show the change',
+    fields,
+    private: false,
+  };
 }
