@@ -12,7 +12,7 @@ export const scopes = {
   'im:history': 'hear direct messages',
   'im:write': 'open a direct message with somebody',
   'users:read': 'know who is a member, a guest, or from elsewhere',
-  'files:write': 'hand out a kubeconfig in a direct message, and take it back',
+  'files:write': 'hand out a kubeconfig in a direct message and take it back, and show pictures',
   'files:read': 'take a long text, such as a certificate, as a file in a form',
   'links:read': 'hear of links to clusters',
   'links:write': 'show the cluster below such a link',
