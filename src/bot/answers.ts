@@ -2,6 +2,7 @@
 import { type Card, plainCard } from '../core/card.ts';
 import type { Answer } from '../core/command.ts';
 import type { Fault, FaultKind } from '../core/errors.ts';
+import type { Suggestion } from './grammar.ts';
 
 const titles: Record<FaultKind, string> = {
   'bad-input': 'That does not fit',
@@ -24,18 +25,29 @@ export function faultCard(fault: Fault, correlation: string): Card {
   return { ...plainCard(titles[fault.kind], text, tone), footer: `Reference ${correlation}` };
 }
 
-/** "I do not know …", with what was probably meant. Nothing is run. */
-export function unknownAnswer(typed: string, suggestions: { name: string; line: string }[]): Answer {
+/**
+ * "I do not know …", with what was probably meant. Nothing is run: a line that only looks can be run by a button, one that changes something is
+ * only shown, to be typed as it was meant.
+ */
+export function unknownAnswer(typed: string, suggestions: Suggestion[]): Answer {
   const said =
     suggestions.length > 0 ? ` Did you mean ${suggestions.map(({ name }) => `\`${name}\``).join(' or ')}?` : '';
+  const changing = suggestions.filter(({ changes }) => changes).map(({ line }) => `\`${line}\``);
+  const retype =
+    changing.length > 0 ? ` What changes something is not run for you; type ${changing.join(' or ')}.` : '';
+  const run = suggestions.filter(({ changes }) => !changes).slice(0, 1);
   return {
     audience: 'caller',
-    card: plainCard('I do not know that', `I do not know \`${typed}\`.${said}`, 'warn', [
-      ...suggestions.map(({ name, line }, index) => ({
-        label: index === 0 ? 'Run it' : `Run ${name}`,
-        command: line,
-        ...(index === 0 ? { style: 'primary' as const } : {}),
-      })),
+    card: plainCard('I do not know that', `I do not know \`${typed}\`.${said}${retype} Nothing was done.`, 'warn', [
+      ...suggestions.map(({ name, line, changes }) =>
+        changes
+          ? { label: `Show ${name}`, command: `help ${name}` }
+          : {
+              label: line === run[0]?.line ? 'Run it' : `Run ${name}`,
+              command: line,
+              ...(line === run[0]?.line ? { style: 'primary' as const } : {}),
+            },
+      ),
       { label: 'Help', command: 'help' },
     ]),
   };

@@ -14,10 +14,17 @@ export interface Token {
   value?: string;
 }
 
+/** What was probably meant: a command, the whole line with it, and whether it would change anything. */
+export interface Suggestion {
+  name: string;
+  line: string;
+  changes: boolean;
+}
+
 export type Parsed =
   | { is: 'command'; command: Command; values: Record<string, string>; line: string }
   | { is: 'empty' }
-  | { is: 'unknown'; typed: string; suggestions: { name: string; line: string }[] }
+  | { is: 'unknown'; typed: string; suggestions: Suggestion[] }
   | { is: 'problem'; message: string; at: number };
 
 /** The longest line that is read; longer ones are refused with a clear answer. */
@@ -143,9 +150,10 @@ function findCommand(words: string[], registry: Registry): { command: Command; u
   const phrases = registry.all.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
   // "get job k3": a noun that the verb does not go with is no value of another command.
   if (phrases.some((phrase) => phrase.includes(' ') && phrase.split(' ')[0] === second)) return undefined;
-  // A canonical name wins over aliases: `create` is `cluster create`.
+  // A canonical name wins over aliases: `create` is `cluster create`. Of a verb that apps have as well, clusters are meant.
   const named = registry.all.filter(({ name }) => name.split(' ')[1] === first);
-  if (named.length === 1 && named[0]) return { command: named[0], used: 1 };
+  const meant = named.find(({ name }) => name === `cluster ${first}`) ?? (named.length === 1 ? named[0] : undefined);
+  if (meant) return { command: meant, used: 1 };
   const byVerb = registry.all.filter(({ name, aliases = [] }) =>
     [name, ...aliases].some((phrase) => phrase.split(' ')[1] === first),
   );
@@ -176,12 +184,13 @@ function unknown(clean: string, words: string[], tokens: Token[], registry: Regi
     .filter(({ score }) => score <= 2.5)
     .sort((a, b) => a.score - b.score);
   const seen = new Set<string>();
-  const suggestions: { name: string; line: string }[] = [];
+  const suggestions: Suggestion[] = [];
   for (const { command, used } of scored) {
     if (seen.has(command.name) || suggestions.length === 3) continue;
     seen.add(command.name);
     const rest = tokens.slice(used)[0];
-    suggestions.push({ name: command.name, line: rest ? `${command.name} ${clean.slice(rest.at)}` : command.name });
+    const line = rest ? `${command.name} ${clean.slice(rest.at)}` : command.name;
+    suggestions.push({ name: command.name, line, changes: command.changes });
   }
   return { is: 'unknown', typed: words.join(' ') || clean.slice(0, 40), suggestions };
 }

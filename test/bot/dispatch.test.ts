@@ -94,7 +94,13 @@ describe('what goes wrong inside', () => {
     const typo = await say('dev', 'clutser create dev-1');
     expect(typo.card).toMatchObject({
       title: 'I do not know that',
-      buttons: [{ command: 'cluster create dev-1' }, {}, { label: 'Help' }],
+      // A change is shown as it was probably meant, never run.
+      text: expect.stringContaining('type `cluster create dev-1`'),
+      buttons: [{ label: 'Show cluster create', command: 'help cluster create' }, {}, { label: 'Help' }],
+    });
+    expect((await say('dev', 'clusetrs mine')).card?.buttons[0]).toMatchObject({
+      label: 'Run it',
+      command: 'clusters mine',
     });
     // A button on a message of three weeks ago, of a version that had another command.
     expect((await say('dev', 'cluster explode dev-1', { source: 'button' })).card?.title).toBe('I do not know that');

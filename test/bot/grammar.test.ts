@@ -365,7 +365,9 @@ describe('a typo never becomes a changing command by itself', () => {
     const near = parse('clutser create dev-1 on sandbox', registry);
     expect(near).toMatchObject({
       is: 'unknown',
-      suggestions: expect.arrayContaining([{ name: 'cluster create', line: 'cluster create dev-1 on sandbox' }]),
+      suggestions: expect.arrayContaining([
+        { name: 'cluster create', line: 'cluster create dev-1 on sandbox', changes: true },
+      ]),
     });
     expect(near.is === 'unknown' && near.suggestions.length).toBeLessThanOrEqual(3);
   });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Part } from '../card.ts';
+import type { Card, Part } from '../card.ts';
 import type { Command } from '../command.ts';
 import { refusal } from '../policy.ts';
 import { field, fieldsOf } from '../schema.ts';
@@ -7,45 +7,98 @@ import { toCaller } from './common.ts';
 
 const groups = ['Clusters', 'Apps', 'Jobs and approvals', 'Provisioners', 'KQueen'] as const;
 
-/** What this person may do here, made from the registry. */
+/** What most people do most often, in the order of a cluster's life. */
+const first = ['cluster create', 'home', 'clusters', 'cluster access', 'cluster check', 'approvals'];
+
+/** What this person may do here, made from the registry: one screen of names; more on a noun or a command when asked. */
 export const help: Command = {
   name: 'help',
   aliases: ['?', 'usage', 'hello', 'hi'],
   summary: 'What you can do here',
-  examples: ['help', 'help cluster create'],
+  examples: ['help', 'help cluster', 'help cluster create'],
   group: 'KQueen',
   policy: 'kqueen:read',
   changes: false,
-  args: z.object({ topic: field(z.string().trim().optional(), { label: 'Command', order: 1 }) }),
+  args: z.object({
+    topic: field(z.string().trim().optional(), { label: 'Command', help: 'A command, or its first word.', order: 1 }),
+  }),
   positional: ['topic'],
   async run(context, values) {
     const { registry, prefix, caller } = context;
-    const topic = values.topic?.toLowerCase();
-    const one = topic ? (registry.find(topic) ?? registry.all.find(({ name }) => name.startsWith(topic))) : undefined;
-    if (one) return toCaller(topicCard(one, prefix));
     const allowed = registry.all.filter(({ policy }) => refusal(policy, caller, [caller.person]) === null);
-    const parts: Part[] = groups.flatMap((group) => {
-      const lines = allowed.filter((each) => each.group === group).map(({ name, summary }) => `\`${name}\` ${summary}`);
-      return lines.length > 0 ? [{ part: 'text' as const, text: `*${group}*\n${lines.join('\n')}` }] : [];
-    });
-    parts.push({
-      part: 'note',
-      text: `More on one: ${prefix}help cluster create. Everything that can be pressed can be typed.`,
-    });
-    return toCaller({
-      title: 'KQueen: clusters from chat',
-      tone: 'plain',
-      text: `Commands: ${allowed.map(({ name }) => name).join(', ')}.`,
-      parts: [{ part: 'text', text: `Try \`${prefix}cluster create\`, then follow the buttons.` }, ...parts],
-      buttons: [
-        { label: 'Create a cluster', command: 'cluster create', style: 'primary' },
-        { label: 'My clusters', command: 'clusters mine' },
-      ],
-    });
+    const topic = values.topic?.toLowerCase();
+    const exact = topic === undefined ? undefined : registry.find(topic);
+    if (exact) return toCaller(topicCard(exact, prefix, ofNoun(allowed, nounOf(exact))));
+    const noun = topic === undefined ? [] : ofNoun(allowed, topic);
+    if (topic !== undefined && noun.length > 0) return toCaller(nounCard(topic, noun, prefix));
+    const near = topic === undefined ? undefined : registry.all.find(({ name }) => name.startsWith(topic));
+    if (near) return toCaller(topicCard(near, prefix, ofNoun(allowed, nounOf(near))));
+    return toCaller(overview(allowed, prefix, topic));
   },
 };
 
-function topicCard(command: Command, prefix: string) {
+/** The first word of a command of several words. */
+function nounOf({ name }: Command): string {
+  return name.split(' ')[0] ?? name;
+}
+
+/** The commands that begin with a noun, or with its singular. */
+function ofNoun(commands: readonly Command[], noun: string): Command[] {
+  const singular = noun.replace(/s$/, '');
+  return commands.filter(({ name }) => [noun, singular].includes(name.split(' ')[0] ?? ''));
+}
+
+/** One screen: what to begin with, then everything by name. */
+function overview(allowed: readonly Command[], prefix: string, topic: string | undefined): Card {
+  const begin = first.flatMap((name) => allowed.filter((each) => each.name === name));
+  const names = (group: Command['group']) => allowed.filter((each) => each.group === group).map(({ name }) => name);
+  const parts: Part[] = groups.flatMap((group) => {
+    const said = names(group).map((name) => `\`${name}\``);
+    return said.length > 0 ? [{ part: 'text' as const, text: `*${group}*: ${said.join(', ')}` }] : [];
+  });
+  const unknown = topic === undefined ? '' : `There is no command that begins with "${topic}". `;
+  return {
+    title: 'KQueen: clusters from chat',
+    tone: 'plain',
+    text: `${unknown}Try ${prefix}cluster create, or one of: ${allowed.map(({ name }) => name).join(', ')}. More on one: ${prefix}help cluster.`,
+    parts: [
+      {
+        part: 'text',
+        text: [
+          `${unknown}Begin with one of these:`,
+          ...begin.map(({ name, summary }) => `\`${prefix}${name}\` ${summary}`),
+        ].join('\n'),
+      },
+      ...parts,
+      {
+        part: 'note',
+        text: `More on some, or on one: ${prefix}help cluster, ${prefix}help cluster create. Everything that can be pressed can be typed.`,
+      },
+    ],
+    buttons: [
+      { label: 'Create a cluster', command: 'cluster create', style: 'primary' },
+      { label: 'My clusters', command: 'clusters mine' },
+    ],
+  };
+}
+
+/** The commands of one noun with what they do. */
+function nounCard(noun: string, commands: readonly Command[], prefix: string): Card {
+  const lines = commands.map(({ name, summary }) => `\`${name}\` ${summary}`);
+  return {
+    title: `Help: ${noun}`,
+    tone: 'plain',
+    text: `${commands.map(({ name, summary }) => `${name}: ${summary}`).join('. ')}. More on one: ${prefix}help ${commands[0]?.name ?? ''}`,
+    parts: [
+      { part: 'text', text: lines.join('\n') },
+      { part: 'note', text: `More on one, with examples: ${prefix}help ${commands[0]?.name ?? ''}.` },
+    ],
+    buttons: [],
+  };
+}
+
+function topicCard(command: Command, prefix: string, noun: readonly Command[]): Card {
+  const others = noun.filter(({ name }) => name !== command.name).map(({ name }) => name);
   const facts = fieldsOf(command.args)
     .filter(({ key }) => key !== 'plan')
     .map((each) => ({
@@ -69,6 +122,7 @@ function topicCard(command: Command, prefix: string) {
       ...(command.aliases?.length
         ? [{ part: 'note' as const, text: `Also understood: ${command.aliases.join(', ')}.` }]
         : []),
+      ...(others.length > 0 ? [{ part: 'note' as const, text: `See also: ${others.join(', ')}.` }] : []),
     ],
     buttons: [],
   };
