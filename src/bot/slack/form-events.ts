@@ -16,7 +16,7 @@ import { type ActionPayload, type SuggestionPayload, View, type ViewPayload } fr
 import type { People } from './people.ts';
 import { type Ack, ackMs, type Turn } from './turn.ts';
 
-export type ViewBody =
+type ViewBody =
   | { response_action: 'clear' }
   | { response_action: 'errors'; errors: Record<string, string> }
   | { response_action: 'update' | 'push'; view: ModalView };
@@ -312,7 +312,7 @@ function metaTarget(meta: FormMeta, user: string): Target {
   return { place: meta.place, private: meta.private, user, text: meta.command };
 }
 
-export function withoutForm(outbound: Outbound): Outbound {
+function withoutForm(outbound: Outbound): Outbound {
   const { form: _form, ...rest } = outbound;
   return rest;
 }
