@@ -152,7 +152,8 @@ function findCommand(words: string[], registry: Registry): { command: Command; u
   if (phrases.some((phrase) => phrase.includes(' ') && phrase.split(' ')[0] === second)) return undefined;
   // A canonical name wins over aliases: `create` is `cluster create`. Of a verb that apps have as well, clusters are meant.
   const named = registry.all.filter(({ name }) => name.split(' ')[1] === first);
-  const meant = named.find(({ name }) => name === `cluster ${first}`) ?? (named.length === 1 ? named[0] : undefined);
+  const apart = named.filter(({ name }) => !name.startsWith('app '));
+  const meant = [named, apart].find(({ length }) => length === 1)?.[0];
   if (meant) return { command: meant, used: 1 };
   const byVerb = registry.all.filter(({ name, aliases = [] }) =>
     [name, ...aliases].some((phrase) => phrase.split(' ')[1] === first),
@@ -162,7 +163,8 @@ function findCommand(words: string[], registry: Registry): { command: Command; u
 }
 
 function unknown(clean: string, words: string[], tokens: Token[], registry: Registry): Parsed {
-  const [first = '', second = ''] = words;
+  // Longer than any command: how far off it is matters no more.
+  const [first = '', second = ''] = words.map((word) => word.slice(0, 40));
   const phrases = registry.all.flatMap((command) =>
     [command.name, ...(command.aliases ?? [])].map((phrase) => ({ command, phrase })),
   );
