@@ -139,6 +139,7 @@ export async function startBot(settings: Settings, parts: BotParts): Promise<Cha
       log: log.child({ chat: port.platform }),
       port,
       org,
+      approvals: settings.approvals,
       leads: () => notifier.leads(),
     });
     subscriptions.set(port, told);

@@ -75,6 +75,7 @@ export function createDigests({ cache, store, clock, newId, log, org, posting }:
       const { card, counts } = digestCard(cache, org, {
         scope: on,
         now,
+        zone: channel.digest?.zone,
         last: on.asked ? undefined : channel.digest?.last,
         footer: footerOf(channel, on, now),
       });

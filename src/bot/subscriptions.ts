@@ -8,7 +8,7 @@ import type { ChatPort } from '../core/ports/chat.ts';
 import type { Clock, NewId } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Cache, Seen, Store } from '../core/ports/store.ts';
-import type { Channel, Cluster } from '../core/records.ts';
+import type { Channel, Cluster, Place } from '../core/records.ts';
 import { inScope } from '../core/scope.ts';
 import { dampMs, newsMs } from '../core/watch.ts';
 import { createBudget } from './budget.ts';
@@ -24,6 +24,8 @@ export interface SubscriptionParts {
   log: Log;
   port: ChatPort;
   org: string;
+  /** Where requests for approval go anyway: there they are not told a second time. */
+  approvals?: readonly Place[];
   /** Whether this process posts in the workspace at the moment. */
   leads(): boolean;
 }
@@ -149,7 +151,7 @@ export function startSubscriptions(parts: SubscriptionParts): Subscriptions {
       if (stop.signal.aborted || !parts.leads()) return;
       if (channel.posting || (channel.digest && channel.digest.dueAt <= now)) await digests.tell(channel);
     }
-    const watching = all.filter(({ notify }) => notify !== undefined);
+    const watching = all.filter(({ notify }) => notify !== undefined).map(withoutRequests);
     if (watching.length === 0) {
       due.clear();
       return;
@@ -170,6 +172,17 @@ export function startSubscriptions(parts: SubscriptionParts): Subscriptions {
           await watches.tell(channel, cluster, lately, each.versionBefore);
       }
     }
+  }
+
+  /** The conversation without what it is asked anyway. */
+  function withoutRequests(channel: Channel): Channel {
+    const { notify, place } = channel;
+    const isAsked = parts.approvals?.some(
+      ({ chat, workspace, conversation }) =>
+        chat === place.chat && workspace === place.workspace && conversation === place.conversation,
+    );
+    if (!notify || !isAsked) return channel;
+    return { ...channel, notify: { ...notify, events: notify.events.filter((event) => event !== 'approvals') } };
   }
 
   function isWanted(notify: NonNullable<Channel['notify']>, cluster: Cluster, now: number): boolean {

@@ -55,6 +55,16 @@ describe('when it comes', () => {
     expect((await told.channel())?.digest?.dueAt).toBe(Date.parse('2027-03-29T07:00:00Z'));
   });
 
+  test('is dated by the day of its zone', async () => {
+    told = await openTold();
+    await fleet();
+    told.replica();
+    await told.say('digest daily at 09:00', { zone: 'Pacific/Auckland' });
+    await until('2027-03-04T20:01:00Z');
+    await drawn(1);
+    expect(posts()[0]?.text).toContain('The fleet on Friday 5 March');
+  });
+
   test('without a zone it is UTC, and that is said', async () => {
     told = await openTold();
     const answer = await told.say('digest weekly fri at 4pm');

@@ -159,6 +159,46 @@ describe('notify here', () => {
     expect(told.messages('C9')).toEqual([]);
   });
 
+  test('a request for approval is told with its decision, but not where it is asked for anyway', async () => {
+    told.replica([{ ...place, conversation: 'C2' }]);
+    await ask('notify here events=approvals');
+    await told.say('notify here events=approvals', { place: { ...place, conversation: 'C2' } });
+    const job = await told.job({
+      id: 'k3',
+      kind: 'cluster.delete',
+      cluster: 'dev-1',
+      clusterName: 'dev-1',
+      state: 'AwaitingApproval',
+    });
+    const asked = {
+      v: 1 as const,
+      id: job.id,
+      org,
+      job: job.id,
+      cluster: 'dev-1',
+      clusterName: 'dev-1',
+      requestedBy: job.requestedBy,
+      requesterName: 'Dev',
+      requestedAt: told.now(),
+      role: 'admin' as const,
+      planHash: 'h',
+      expiresAt: told.now() + 60 * minute,
+    };
+    const ref = { kind: 'approval', org, id: job.id } as const;
+    await told.stage.put({ op: 'put', ref, record: { ...asked, state: 'pending' } });
+    await told.pass(3_000);
+    expect(told.top()).toEqual(['Approval asked: Delete cluster dev-1']);
+    await told.stage.put({
+      op: 'put',
+      ref,
+      record: { ...asked, state: 'denied', decidedAt: told.now(), deciderName: 'Anna', reason: 'it is in use' },
+    });
+    await told.pass(3_000);
+    expect(told.below()).toEqual(['Delete cluster dev-1: denied']);
+    expect(told.messages().at(-1)?.text).toContain('Anna decided: it is in use.');
+    expect(told.messages('C2')).toEqual([]);
+  });
+
   test('a change by hand is told, and its end', async () => {
     told.replica();
     await ask('notify here level=problems');

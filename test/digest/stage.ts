@@ -27,7 +27,7 @@ export interface Told {
   slack: Slack;
   stage: Stage;
   now(): number;
-  replica(): Replica;
+  replica(approvals?: readonly Place[]): Replica;
   pass(ms: number, eachMs?: number): Promise<void>;
   settle(): Promise<void>;
   say(text: string, more?: { place?: Place; zone?: string }): ReturnType<Stage['say']>;
@@ -110,7 +110,7 @@ export async function openTold(options: Partial<SlackOptions> = {}, start = '202
     slack,
     stage,
     now: () => clock.now(),
-    replica() {
+    replica(approvals = []) {
       const cut = { off: false };
       const { store, cache } = stage.opened;
       const made: Replica = {
@@ -132,6 +132,7 @@ export async function openTold(options: Partial<SlackOptions> = {}, start = '202
         log: stage.parts.log,
         port: watched<ChatPort>(port, count, cut),
         org,
+        approvals,
         leads: () => made.leads,
       });
       running.push(made);

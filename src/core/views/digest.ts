@@ -37,6 +37,8 @@ export function groupOf(cluster: Cluster, health: Health | undefined): Group {
 export interface DigestAsk {
   scope: Scope;
   now: number;
+  /** Whose day it is dated by; UTC when absent. */
+  zone?: string | undefined;
   /** When the last one was and how many were in each group then; absent: this is the first. */
   last?: { at: number; counts: Record<string, number> } | undefined;
   /** Said below it: when it comes again, or that it is late. */
@@ -55,7 +57,7 @@ interface Seen {
 }
 
 /** Builds the digest from memory: no provider and no store is asked. */
-export function digestCard(cache: Cache, org: string, { scope, now, last, footer }: DigestAsk): DigestMade {
+export function digestCard(cache: Cache, org: string, { scope, now, zone, last, footer }: DigestAsk): DigestMade {
   const within = inScope(scope, now);
   const fleet: Seen[] = cache
     .query('cluster', org, { where: within, limit: 100_000 })
@@ -66,7 +68,7 @@ export function digestCard(cache: Cache, org: string, { scope, now, last, footer
     counts[group] = (counts[group] ?? 0) + 1;
   }
   const name = scope.clusters === 'all' ? 'The fleet' : capital(scopeText(scope));
-  const title = `${name} on ${dayText(now)}`;
+  const title = `${name} on ${dayText(now, zone)}`;
   const stale =
     cache.staleMs() > 0 ? `KQueen has lost touch with its store: this is how it was ${ago(cache.staleMs())}.` : '';
   const small = [stale, footer ?? ''].filter(Boolean).join(' ');
@@ -117,10 +119,8 @@ function capital(text: string): string {
   return `${text[0]?.toUpperCase() ?? ''}${text.slice(1)}`;
 }
 
-function dayText(at: number): string {
-  return new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', weekday: 'long', day: 'numeric', month: 'long' }).format(
-    at,
-  );
+function dayText(at: number, timeZone = 'UTC'): string {
+  return new Intl.DateTimeFormat('en-GB', { timeZone, weekday: 'long', day: 'numeric', month: 'long' }).format(at);
 }
 
 function summary(total: number, counts: Record<string, number>): string {
