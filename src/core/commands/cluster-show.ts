@@ -27,9 +27,17 @@ export const clusterShow: Command = {
   async run(context, values) {
     const record = await seeCluster(context, values.cluster ?? '');
     const health = context.cache.get({ kind: 'health', org: record.org, id: record.id });
-    return toCaller(clusterCard(record, health, context.now, context.engines.get(record.engine)));
+    const card = clusterCard(record, health, context.now, context.engines.get(record.engine));
+    return toCaller(withLink(card, record, context.publicUrl));
   },
 };
+
+/** The same card with the cluster's own address, which the chats show as this card wherever somebody writes it. */
+export function withLink(card: Card, { name }: Cluster, publicUrl: string | undefined): Card {
+  if (publicUrl === undefined) return card;
+  const link = `${publicUrl.replace(/\/+$/, '')}/c/${encodeURIComponent(name)}`;
+  return { ...card, parts: [...card.parts, { part: 'note', text: `[Link to this cluster](${link})` }] };
+}
 
 /** A cluster with its health as last seen. */
 export function clusterCard(
