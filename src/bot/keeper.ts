@@ -9,16 +9,16 @@ import type { Clock, NewId } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
 import type { Store } from '../core/ports/store.ts';
 import type { Job, Message, Place, Thread } from '../core/records.ts';
-import { scrub } from '../core/secrets.ts';
 import { jobTitle } from '../core/views/job.ts';
 import { jobWords } from '../core/words.ts';
 import type { Boards } from './board.ts';
-import { boardCard, pageCard, pageSize } from './board-card.ts';
+import { boardCard } from './board-card.ts';
 import type { Budget, Spent } from './budget.ts';
 import type { Durations } from './durations.ts';
-import { firstTold, longestText, nextLine, type Told, tailCard, wordsCard } from './journal.ts';
-import { type LogTailParts, readProviderLog } from './log-tail.ts';
+import { firstTold, wordsCard } from './journal.ts';
+import type { LogTailParts } from './log-tail.ts';
 import { canWait, type Next, nextMove, progressAt } from './moves.ts';
+import { nextReply, type Reply } from './replies.ts';
 import { standingOf, type Topic, type TopicParts, wantedOf } from './topics.ts';
 
 export interface KeeperParts extends TopicParts, LogTailParts {
@@ -291,7 +291,7 @@ export function createKeeper(parts: KeeperParts): Keeper {
       const place = { ...message.place, thread: message.ref.thread ?? message.ref.id };
       if (await port.find(place, pending.key)) return void (await held.save({ ...message, thread: pending.next }));
     }
-    const said = await nextReply(held.topic, told);
+    const said = await nextReply(parts, held.topic, told);
     if (!said) return void (await held.save({ ...message, thread: { ...told, end: 'all' } }));
     if (said.what === null) return void (await held.save({ ...message, thread: said.told }));
     try {
@@ -310,38 +310,6 @@ export function createKeeper(parts: KeeperParts): Keeper {
       log.info({ topic: held.topic.id, error: fault?.message ?? 'the place is gone' }, 'a thread is left as it is');
       await held.save({ ...(held.message ?? message), thread: { ...told, end: 'all' } });
     }
-  }
-
-  interface Reply {
-    /** Null: nothing to say, but to remember. */
-    what: Card | string | null;
-    file?: { name: string; content: string; text: string };
-    told: Told;
-  }
-
-  /** What is said next below a message; null when that is all. */
-  async function nextReply(topic: Topic, told: Told): Promise<Reply | null> {
-    const board = boards.get(topic.id);
-    if (board) {
-      const roll = boards.roll(board);
-      const lines = Math.min(roll.ended.length, told.lines + pageSize);
-      return { what: lines > told.lines ? pageCard(roll, told.lines) : null, told: { ...told, lines } };
-    }
-    const job = jobOf(topic);
-    if (!job) return null;
-    if (job.endedAt === undefined) {
-      const line = nextLine(job, told, clock.now());
-      return { what: line?.text || null, told: line?.told ?? told };
-    }
-    if (told.end === undefined) {
-      const what = wordsCard(job);
-      const detail = job.failure?.detail ?? '';
-      const text = `What the provider said of ${jobTitle(job)}.`;
-      const file = { name: `${job.clusterName}-failure.txt`, content: `${scrub(detail).trimEnd()}\n`, text };
-      return { what, told: { ...told, end: 'words' }, ...(what && detail.length > longestText ? { file } : {}) };
-    }
-    const tail = await readProviderLog(parts, job);
-    return { what: tail === null ? null : tailCard(job, tail), told: { ...told, end: 'all' } };
   }
 
   /** A file in the thread; where the chat takes none, its end as a reply. */
