@@ -66,6 +66,8 @@ const lines: Record<string, string> = {
   guide: 'guide sandbox',
   'app deploy': 'app deploy dev-1 web',
   'app delete': 'app delete dev-1 web',
+  'app run': 'app run dev-1 web nginx:1.29',
+  'app install': 'app install dev-1 redis',
   'app list': 'app list dev-1',
   'app show': 'app show dev-1 web',
   'app update': 'app update dev-1 web nginx:1.30',

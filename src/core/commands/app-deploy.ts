@@ -159,8 +159,15 @@ function suggested(given: string | undefined): string | undefined {
 }
 
 /** Where an app comes from, in words without anything secret. */
-export function wordsOf(_source: AppSource): string {
-  return 'manifests';
+function wordsOf(source: AppSource): string {
+  switch (source.from) {
+    case 'text':
+      return 'manifests';
+    case 'image':
+      return `image ${source.image}`;
+    case 'catalogue':
+      return `${source.what} of the catalogue`;
+  }
 }
 
 /** The plan of a draft, or the job when the plan was seen. */

@@ -3,11 +3,13 @@ import { about } from './about.ts';
 import { appDelete } from './app-delete.ts';
 import { appDeploy } from './app-deploy.ts';
 import { appExpose } from './app-expose.ts';
+import { appInstall } from './app-install.ts';
 import { appList, appShow } from './app-list.ts';
 import { appPause, appResume } from './app-pause.ts';
 import { appRecreate } from './app-recreate.ts';
 import { appRestart } from './app-restart.ts';
 import { appRollback } from './app-rollback.ts';
+import { appRun } from './app-run.ts';
 import { appScale } from './app-scale.ts';
 import { appUpdate } from './app-update.ts';
 import { approvals } from './approvals.ts';
@@ -66,6 +68,8 @@ const all: readonly Command[] = [
   appList,
   appShow,
   appDeploy,
+  appRun,
+  appInstall,
   appUpdate,
   appScale,
   appExpose,
