@@ -21,17 +21,18 @@ let server: Server;
 let heard: Inbound[];
 let handle: Handle;
 
-async function open(scopes?: string[]): Promise<void> {
+async function open(scopes?: string[], socket = false): Promise<void> {
   slack = await startSlack({
     signingSecret,
     botToken: 'xoxb-test',
+    appToken: 'xapp-test',
     users: [{ id: 'U1', name: 'ada' }],
     channels: [{ id: 'C1', name: 'clusters' }],
     ...(scopes ? { scopes } : {}),
   });
   adapter = await openSlack({
     botToken: 'xoxb-test',
-    signingSecret,
+    ...(socket ? { appToken: 'xapp-test' } : { signingSecret }),
     apiUrl: slack.apiUrl,
     handle: async (inbound) => {
       heard.push(inbound);
@@ -41,10 +42,9 @@ async function open(scopes?: string[]): Promise<void> {
     clock,
   });
   await adapter.start();
-  if (adapter.requestListener === undefined) throw new Error('no listener');
-  server = createServer(adapter.requestListener);
+  server = createServer(adapter.requestListener ?? ((_request, response) => response.end()));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  slack.deliverTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}/slack/events`);
+  if (!socket) slack.deliverTo(`http://127.0.0.1:${(server.address() as AddressInfo).port}/slack/events`);
 }
 
 beforeEach(() => {
@@ -220,6 +220,16 @@ describe('more choices than Slack shows', () => {
     expect(last).toMatchObject({ source: 'open-form', text: 'cluster create', person: { id: 'slack:T1:U1' } });
     expect(Object.keys(last?.values ?? {})).toEqual(['region']);
     await ada.submit(view, { Region: 'm1', Machine: 'm1499' });
+    expect(submitted()).toMatchObject([{ values: { machine: 'm1499' } }]);
+    expect(slack.violations).toEqual([]);
+  });
+
+  test('over Socket Mode as well', async () => {
+    await open(undefined, true);
+    const form = formOf([many]);
+    const view = await opened(form, async ({ source }) => (source === 'form' ? done : asking(form)));
+    expect(await slack.user('U1').suggestions(view, 'Machine', 'machine 1499')).toHaveLength(1);
+    await slack.user('U1').submit(view, { Machine: 'm1499' });
     expect(submitted()).toMatchObject([{ values: { machine: 'm1499' } }]);
     expect(slack.violations).toEqual([]);
   });
