@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { BLOCK_TEXT_PROMISED, BLOCK_TEXT_REFUSED, blockTextLength, checkMessageBlocks, elementsOf } from './blocks.ts';
 import { isObject, textOf } from './json.ts';
 import { checkMrkdwn, mrkdwnTexts, type Names } from './mrkdwn.ts';
-import { unlucky, wrong } from './refusal.ts';
+import { Refusal, unlucky, wrong } from './refusal.ts';
 import type { Channel, ChannelSpec, Clock, Json, Message, StoredFile, UserSpec, Violation } from './types.ts';
 
 export interface Content {
