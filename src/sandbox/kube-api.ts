@@ -1,5 +1,5 @@
-import { decoded, type Exchange } from './exchange.ts';
-import { isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt } from './json.ts';
+import type { Exchange } from './exchange.ts';
+import { isObject, type JsonObject, objectAt, objectsAt, textAt } from './json.ts';
 import { ADMIN, allowed, CONTROLLER, refusal, sameSecret, type User, userOfToken, type Wish } from './kube-access.ts';
 import { aggregated, discovery, openapi } from './kube-discovery.ts';
 import { checkEscalation } from './kube-escalation.ts';
@@ -8,7 +8,7 @@ import { podLog } from './kube-logs.ts';
 import { metrics } from './kube-metrics.ts';
 import { Objects, type WriteOptions } from './kube-objects.ts';
 import { listObjects, type Scope, watchObjects } from './kube-reading.ts';
-import type { Resource } from './kube-registry.ts';
+import { type Resource, resourceKey } from './kube-registry.ts';
 import {
   answerError,
   deleted,
@@ -17,6 +17,7 @@ import {
   patchOf,
   readBody,
   readObject,
+  scaled,
   scaleOf,
   success,
   writeOptions,
@@ -25,7 +26,9 @@ import { requestToken, review } from './kube-reviews.ts';
 import { badRequest, forbidden, methodNotAllowed, noSuchPath, StatusError } from './kube-status.ts';
 import type { ObjectStore } from './kube-store.ts';
 import { formOf, shapeList, shapeOne } from './kube-tables.ts';
+import { type Target, targetOf, verbOf } from './kube-target.ts';
 import { shapeOf } from './kube-types.ts';
+import { type Admission, callWebhooks, webhooksFor } from './kube-webhooks.ts';
 
 /** What a cluster's API needs to know of its cluster. */
 export type KubeCluster = {
@@ -41,52 +44,6 @@ export type KubeCluster = {
   /** host:port of the API. */
   address: () => string;
 };
-
-type Target = { resource: Resource; namespace: string; name: string; subresource: string };
-
-/** Resource paths: /api/v1/… and /apis/<group>/<version>/…; undefined when the path has no such form. */
-function targetOf(kinds: Kinds, path: string): Target | undefined {
-  const parts = path
-    .split('/')
-    .filter((part) => part !== '')
-    .map(decoded);
-  const root = parts.shift();
-  const group = root === 'api' ? '' : parts.shift();
-  const version = parts.shift();
-  if ((root !== 'api' && root !== 'apis') || group === undefined || version === undefined) return undefined;
-  let namespace = '';
-  if (
-    parts[0] === 'namespaces' &&
-    parts.length >= 3 &&
-    !(group === '' && ['status', 'finalize'].includes(parts[2] ?? ''))
-  ) {
-    namespace = parts[1] ?? '';
-    parts.splice(0, 2);
-  }
-  const [plural = '', name = '', subresource = '', more] = parts;
-  const resource = kinds.find(group, version, plural);
-  if (resource === undefined || more !== undefined) return undefined;
-  if (!resource.namespaced && namespace !== '') return undefined;
-  return { resource, namespace, name, subresource };
-}
-
-function verbOf(method: string, target: Target, watching: boolean): string {
-  switch (method) {
-    case 'GET':
-    case 'HEAD':
-      return target.name !== '' ? 'get' : watching ? 'watch' : 'list';
-    case 'POST':
-      return 'create';
-    case 'PUT':
-      return 'update';
-    case 'PATCH':
-      return 'patch';
-    case 'DELETE':
-      return target.name === '' ? 'deletecollection' : 'delete';
-    default:
-      throw methodNotAllowed();
-  }
-}
 
 /** One cluster's Kubernetes API. */
 export class KubeApi {
@@ -256,33 +213,30 @@ export class KubeApi {
       case 'create': {
         if (name !== '' || (resource.namespaced && namespace === '')) throw methodNotAllowed();
         const body = await readObject(exchange);
-        answer(201, this.#objects.create(resource, namespace, body, options()));
+        const run = (how: WriteOptions): JsonObject => this.#objects.create(resource, namespace, body, how);
+        answer(201, await this.#admitted(target, 'CREATE', user, options(), run));
         return;
       }
       case 'update': {
         if (name === '') throw methodNotAllowed();
         const body = await readObject(exchange);
-        answer(
-          200,
-          this.#objects.update(
-            resource,
-            namespace,
-            name,
-            body,
-            subresource,
-            writeOptions(exchange, this.#isOwn(exchange)),
-          ),
-        );
+        const run = (how: WriteOptions): JsonObject =>
+          this.#objects.update(resource, namespace, name, body, subresource, how);
+        answer(200, await this.#admitted(target, 'UPDATE', user, options(), run));
         return;
       }
       case 'patch': {
-        const { object, created } = await this.#patch(exchange, target, subresource, options());
-        answer(created ? 201 : 200, object);
+        const there = this.#store.get(resourceKey(resource), namespace, name) !== undefined;
+        const run = await this.#patch(exchange, target, subresource);
+        answer(there ? 200 : 201, await this.#admitted(target, there ? 'UPDATE' : 'CREATE', user, options(), run));
         return;
       }
       case 'delete': {
-        const options = await deleteOptions(exchange);
-        const { object, gone } = this.#objects.delete(resource, namespace, name, options);
+        const how = await deleteOptions(exchange);
+        const admission: Admission = { ...target, operation: 'DELETE', user, dryRun: how.dryRun };
+        const old = this.#objects.get(resource, namespace, name);
+        await callWebhooks(this.#store, webhooksFor(this.#store, admission), admission, null, old);
+        const { object, gone } = this.#objects.delete(resource, namespace, name, how);
         exchange.json(200, gone && resource.plural !== 'pods' ? deleted(resource, object) : object);
         return;
       }
@@ -302,12 +256,32 @@ export class KubeApi {
     exchange.json(200, list);
   }
 
+  /** Does a write after the webhooks that have a say in it agreed to what it would make. */
+  async #admitted(
+    target: Target,
+    operation: 'CREATE' | 'UPDATE',
+    user: User,
+    options: WriteOptions,
+    run: (options: WriteOptions) => JsonObject,
+  ): Promise<JsonObject> {
+    const { resource, namespace, name } = target;
+    const admission: Admission = { ...target, operation, user, dryRun: options.dryRun };
+    const webhooks = webhooksFor(this.#store, admission);
+    if (webhooks.length > 0) {
+      const would = run({ ...options, dryRun: true, warn: () => undefined });
+      const old = this.#store.get(resourceKey(resource), namespace, name) ?? null;
+      const named = { ...admission, name: name === '' ? (textAt(would, 'metadata', 'name') ?? '') : name };
+      await callWebhooks(this.#store, webhooks, named, would, old);
+    }
+    return run(options);
+  }
+
+  /** What a patch's body does, whenever it is run. */
   async #patch(
     exchange: Exchange,
     target: Target,
     subresource: string,
-    options: WriteOptions,
-  ): Promise<{ object: JsonObject; created: boolean }> {
+  ): Promise<(options: WriteOptions) => JsonObject> {
     const { resource, namespace, name } = target;
     if (name === '') throw methodNotAllowed();
     const type = (exchange.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
@@ -319,10 +293,10 @@ export class KubeApi {
         );
       if (!isObject(patch)) throw badRequest('an applied configuration is an object');
       const force = exchange.query.get('force') === 'true';
-      return this.#objects.apply(resource, namespace, name, patch, subresource, force, options);
+      return (options) => this.#objects.apply(resource, namespace, name, patch, subresource, force, options).object;
     }
     const edit = patchOf(type, patch, shapeOf(resource));
-    return { object: this.#objects.change(resource, namespace, name, subresource, options, edit), created: false };
+    return (options) => this.#objects.change(resource, namespace, name, subresource, options, edit);
   }
 
   async #subresource(exchange: Exchange, target: Target): Promise<void> {
@@ -371,31 +345,19 @@ export class KubeApi {
   async #scale(exchange: Exchange, target: Target): Promise<void> {
     const { resource, namespace, name } = target;
     if (exchange.method === 'GET') {
-      exchange.json(200, scaleOf(this.#objects.get(resource, namespace, name)));
+      exchange.json(200, scaleOf(resource, this.#objects.get(resource, namespace, name)));
       return;
     }
     if (exchange.method !== 'PUT' && exchange.method !== 'PATCH') throw methodNotAllowed();
     const patch = await readBody(exchange);
     const type =
       exchange.method === 'PUT' ? 'put' : ((exchange.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '');
-    const changed = this.#objects.change(
-      resource,
-      namespace,
-      name,
-      'scale',
-      writeOptions(exchange, this.#isOwn(exchange)),
-      (old) => {
-        const before = scaleOf(old);
-        const scale = type === 'put' && isObject(patch) ? patch : patchOf(type, patch, { kind: 'any' })(before);
-        const replicas = numberAt(scale, 'spec', 'replicas') ?? 0;
-        const version = textAt(scale, 'metadata', 'resourceVersion');
-        const metadata = {
-          ...objectAt(old, 'metadata'),
-          ...(version === undefined ? {} : { resourceVersion: version }),
-        };
-        return { ...old, metadata, spec: { ...objectAt(old, 'spec'), replicas } };
-      },
-    );
-    exchange.json(200, scaleOf(changed));
+    const options = writeOptions(exchange, this.#isOwn(exchange));
+    const changed = this.#objects.change(resource, namespace, name, 'scale', options, (old) => {
+      const before = scaleOf(resource, old);
+      const scale = type === 'put' && isObject(patch) ? patch : patchOf(type, patch, { kind: 'any' })(before);
+      return scaled(resource, old, scale);
+    });
+    exchange.json(200, scaleOf(resource, changed));
   }
 }

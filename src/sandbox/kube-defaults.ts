@@ -8,6 +8,7 @@ import {
   numberAt,
   objectAt,
   objectsAt,
+  sameJson,
   textAt,
   textsAt,
 } from './json.ts';
@@ -258,7 +259,7 @@ export function validate(resource: Resource, object: JsonObject, old: JsonObject
   const spec = objectAt(object, 'spec');
   switch (resourceKey(resource)) {
     case 'pods':
-      causes.push(...podSpecCauses(spec, 'spec'));
+      causes.push(...podSpecCauses(spec, 'spec'), ...fixedPod(spec, old));
       break;
     case 'deployments.apps':
     case 'replicasets.apps':
@@ -281,6 +282,21 @@ export function validate(resource: Resource, object: JsonObject, old: JsonObject
       causes.push(...groupCauses(resource, object, old, podSpecCauses));
   }
   return causes;
+}
+
+/** What of a pod's spec may change: images, and tolerations that are added. */
+function fixedPod(spec: JsonObject, old: JsonObject | undefined): Cause[] {
+  if (old === undefined) return [];
+  const rest = (from: JsonObject): JsonObject => {
+    const { tolerations: _, activeDeadlineSeconds: __, terminationGracePeriodSeconds: ___, ...other } = from;
+    const plain = (list: string): JsonObject[] =>
+      objectsAt(other, list).map((container) => ({ ...container, image: '', imagePullPolicy: '' }));
+    return { ...other, containers: plain('containers'), initContainers: plain('initContainers') };
+  };
+  if (sameJson(rest(spec), rest(objectAt(old, 'spec')))) return [];
+  const message =
+    'Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
+  return [{ reason: 'FieldValueForbidden', message, field: 'spec' }];
 }
 
 function workloadCauses(spec: JsonObject, old: JsonObject | undefined): Cause[] {

@@ -28,10 +28,17 @@ export function patchOf(type: string, patch: Json, shape: Shape): (old: JsonObje
   );
 }
 
-/** The Scale of a Deployment or ReplicaSet. */
-export function scaleOf(object: JsonObject): JsonObject {
+/** The members that a path such as `.spec.replicas` goes through. */
+function stepsOf(resource: Resource, name: string, otherwise: string): string[] {
+  return (textAt(resource.definition?.scale, name) ?? otherwise).split('.').filter((step) => step !== '');
+}
+
+/** The Scale of a workload, or of a custom object by the paths of its definition. */
+export function scaleOf(resource: Resource, object: JsonObject): JsonObject {
   const metadata = objectAt(object, 'metadata');
   const labels = Object.entries(objectAt(object, 'spec', 'selector', 'matchLabels'));
+  const selectorAt = stepsOf(resource, 'labelSelectorPath', '');
+  const selector = selectorAt.length > 0 ? textAt(object, ...selectorAt) : undefined;
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
@@ -42,12 +49,30 @@ export function scaleOf(object: JsonObject): JsonObject {
       resourceVersion: metadata.resourceVersion,
       creationTimestamp: metadata.creationTimestamp,
     },
-    spec: { replicas: numberAt(object, 'spec', 'replicas') ?? 0 },
+    spec: { replicas: numberAt(object, ...stepsOf(resource, 'specReplicasPath', '.spec.replicas')) ?? 0 },
     status: {
-      replicas: numberAt(object, 'status', 'replicas') ?? 0,
-      selector: labels.map(([key, value]) => `${key}=${value}`).join(','),
+      replicas: numberAt(object, ...stepsOf(resource, 'statusReplicasPath', '.status.replicas')) ?? 0,
+      selector: selector ?? labels.map(([key, value]) => `${key}=${value}`).join(','),
     },
   };
+}
+
+/** An object with the replicas of a Scale, and only if it still has the version that the Scale says. */
+export function scaled(resource: Resource, object: JsonObject, scale: JsonObject): JsonObject {
+  const replicas = numberAt(scale, 'spec', 'replicas') ?? 0;
+  const version = textAt(scale, 'metadata', 'resourceVersion');
+  const metadata = { ...objectAt(object, 'metadata'), ...(version === undefined ? {} : { resourceVersion: version }) };
+  const next: JsonObject = { ...object, metadata };
+  const steps = stepsOf(resource, 'specReplicasPath', '.spec.replicas');
+  const last = steps.pop() ?? 'replicas';
+  let place = next;
+  for (const step of steps) {
+    const below = { ...objectAt(place, step) };
+    place[step] = below;
+    place = below;
+  }
+  place[last] = replicas;
+  return next;
 }
 
 /** The Status of a change that has no other answer. */

@@ -304,7 +304,11 @@ describe.each(SERVERS)('$name', ({ name: serverName, skipped, open }) => {
         metadata: { name: 'small' },
         rules: [
           { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list'] },
-          { apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles', 'rolebindings'], verbs: ['create'] },
+          {
+            apiGroups: ['rbac.authorization.k8s.io'],
+            resources: ['roles', 'rolebindings'],
+            verbs: ['create', 'update', 'patch'],
+          },
         ],
       });
       await make(rbac('rolebindings'), {
@@ -326,6 +330,10 @@ describe.each(SERVERS)('$name', ({ name: serverName, skipped, open }) => {
       const refused = await cluster.call('POST', rbac('roles'), { token, body });
       expect(refused.status).toBe(403);
       expect(at(refused.body, 'message')).toContain('is attempting to grant RBAC permissions not currently held');
+      const own = { ...body, metadata: { name: 'small' } };
+      expect((await cluster.call('PUT', rbac('roles/small'), { token, body: own })).status).toBe(403);
+      const patched = { token, body: { rules: body.rules }, type: MERGE };
+      expect((await cluster.call('PATCH', rbac('roles/small'), patched)).status).toBe(403);
       await cluster.call('DELETE', core('secrets/tie'));
       await until(
         'the end of the token',

@@ -1,4 +1,9 @@
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makeTestCertificate } from '../certificate.ts';
+import { until } from '../sandbox/sandbox.ts';
 import { type Answer, at, type BothCluster, SERVERS } from './both.ts';
 
 const APPLY = 'application/apply-patch+yaml';
@@ -190,6 +195,130 @@ describe.each(SERVERS)('$name', ({ skipped, open }) => {
       expect([moved.status, at(moved.body, 'reason')]).toEqual([422, 'Invalid']);
       expect(at(moved.body, 'message')).toContain('field is immutable');
       expect(at(moved.body, 'details.causes.0.field')).toBe('spec.selector');
+    });
+
+    test('a webhook that refuses is quoted; one that does not answer fails what it must be asked about', async () => {
+      const certificate = makeTestCertificate();
+      const server = createServer({ cert: certificate.cert, key: certificate.key }, async (request, response) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of request) chunks.push(chunk as Buffer);
+        const review: unknown = JSON.parse(Buffer.concat(chunks).toString());
+        const forbidden = at(review, 'request.object.data.mood') === 'bad';
+        const verdict = forbidden ? { allowed: false, status: { message: 'no bad moods here' } } : { allowed: true };
+        response.setHeader('content-type', 'application/json');
+        response.end(
+          JSON.stringify({
+            kind: 'AdmissionReview',
+            apiVersion: 'admission.k8s.io/v1',
+            response: { uid: at(review, 'request.uid'), ...verdict },
+          }),
+        );
+      });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const configurations = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
+      const name = `moods-${namespace}`;
+      try {
+        const made = await cluster.call('POST', configurations, {
+          body: {
+            metadata: { name },
+            webhooks: [
+              {
+                name: 'moods.suite.example.com',
+                admissionReviewVersions: ['v1'],
+                sideEffects: 'None',
+                timeoutSeconds: 5,
+                clientConfig: {
+                  url: `https://127.0.0.1:${port}/moods`,
+                  caBundle: Buffer.from(certificate.ca).toString('base64'),
+                },
+                namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+                rules: [
+                  { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['configmaps'] },
+                ],
+              },
+            ],
+          },
+        });
+        expect(made.status).toBe(201);
+        const map = (mood: string): object => ({ metadata: { generateName: 'mood-' }, data: { mood } });
+        // A real API server takes a moment before it heeds a new configuration.
+        const refused = await until('the refusal', async () => {
+          const answer = await cluster.call('POST', `${maps()}?dryRun=All`, { body: map('bad') });
+          return answer.status === 201 ? undefined : answer;
+        });
+        expect([refused.status, at(refused.body, 'message')]).toEqual([
+          403,
+          'admission webhook "moods.suite.example.com" denied the request: no bad moods here',
+        ]);
+        expect((await cluster.call('POST', maps(), { body: map('good') })).status).toBe(201);
+        server.closeAllConnections();
+        await new Promise((resolve) => server.close(resolve));
+        const silent = await cluster.call('POST', maps(), { body: map('good') });
+        expect(silent.status).toBe(500);
+        expect(at(silent.body, 'message')).toContain('failed calling webhook "moods.suite.example.com"');
+      } finally {
+        server.close();
+        await cluster.call('DELETE', `${configurations}/${name}`);
+      }
+      await until('the maps to be free again', async () =>
+        (await cluster.call('POST', maps(), { body: { metadata: { generateName: 'free-' } } })).status === 201
+          ? true
+          : undefined,
+      );
+    });
+
+    test('of a pod only the image may change; a custom object is scaled by the paths of its definition', async () => {
+      const pods = `/api/v1/namespaces/${namespace}/pods`;
+      const spec = { containers: [{ name: 'main', image: 'nginx:1' }] };
+      expect((await cluster.call('POST', pods, { body: { metadata: { name: 'one' }, spec } })).status).toBe(201);
+      const patch = (body: object): Promise<Answer> => cluster.call('PATCH', `${pods}/one`, { body, type: STRATEGIC });
+      const image = await patch({ spec: { containers: [{ name: 'main', image: 'nginx:2' }] } });
+      expect(at(image.body, 'spec.containers.0.image')).toBe('nginx:2');
+      const command = await patch({ spec: { containers: [{ name: 'main', command: ['sleep'] }] } });
+      expect(command.status).toBe(422);
+      expect(at(command.body, 'message')).toContain('pod updates may not change fields other than');
+
+      const plural = `fleets${namespace.slice(-8)}`;
+      const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+      const properties = {
+        spec: { type: 'object', properties: { ships: { type: 'integer' } } },
+        status: { type: 'object', properties: { ships: { type: 'integer' } } },
+      };
+      await cluster.call('POST', definitions, {
+        body: {
+          metadata: { name: `${plural}.suite.example.com` },
+          spec: {
+            group: 'suite.example.com',
+            scope: 'Namespaced',
+            names: { plural, kind: `Fleet${namespace.slice(-8)}` },
+            versions: [
+              {
+                name: 'v1',
+                served: true,
+                storage: true,
+                schema: { openAPIV3Schema: { type: 'object', properties } },
+                subresources: { scale: { specReplicasPath: '.spec.ships', statusReplicasPath: '.status.ships' } },
+              },
+            ],
+          },
+        },
+      });
+      const path = `/apis/suite.example.com/v1/namespaces/${namespace}/${plural}`;
+      await until('the fleets to be served', async () =>
+        (await cluster.call('GET', path)).status === 200 ? true : undefined,
+      );
+      const fleet = {
+        kind: `Fleet${namespace.slice(-8)}`,
+        apiVersion: 'suite.example.com/v1',
+        metadata: { name: 'a' },
+      };
+      expect((await cluster.call('POST', path, { body: { ...fleet, spec: { ships: 2 } } })).status).toBe(201);
+      const scale = await cluster.call('PATCH', `${path}/a/scale`, { body: { spec: { replicas: 5 } }, type: MERGE });
+      expect([scale.status, at(scale.body, 'spec.replicas')]).toEqual([200, 5]);
+      expect(at((await cluster.call('GET', `${path}/a`)).body, 'spec.ships')).toBe(5);
+      await cluster.call('DELETE', `${definitions}/${plural}.suite.example.com`);
     });
   });
 });
