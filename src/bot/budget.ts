@@ -27,7 +27,7 @@ interface Lane {
 
 /** The chat counts when a call arrives, and we when it leaves: windows are this much longer than the chat's. */
 const margin = 1.03;
-const leastMarginMs = 100;
+const leastMarginMs = 50;
 const mostConversations = 5_000;
 
 export function createBudget(clock: Clock, limits: ChatLimits): Budget {
