@@ -55,6 +55,32 @@ export function ago(ms: number): string {
   return `${Math.round(seconds / 86_400)} d ago`;
 }
 
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+/**
+ * A moment on the reader's clocks, for tables and logs, where no platform writes it in their zone itself: `2026-11-21 09:05:13`. Without a zone
+ * (an IANA name) it is UTC; `zoneOf` says which it is.
+ */
+export function stamp(at: number, zone?: string): string {
+  const known = zoneOf(zone);
+  const clock =
+    clocks.get(known) ??
+    new Intl.DateTimeFormat('sv-SE', { timeZone: known, dateStyle: 'short', timeStyle: 'medium', hourCycle: 'h23' });
+  clocks.set(known, clock);
+  return Number.isFinite(at) ? clock.format(at) : 'unknown';
+}
+
+/** The zone that `stamp` writes in: the given one where the runtime knows it, else UTC. */
+export function zoneOf(zone: string | undefined): string {
+  if (zone === undefined) return 'UTC';
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
+  } catch (thrown) {
+    if (thrown instanceof RangeError) return 'UTC';
+    throw thrown;
+  }
+}
+
 /** "1 node", "3 nodes". */
 export function count(amount: number, one: string, many = `${one}s`): string {
   return `${amount} ${amount === 1 ? one : many}`;

@@ -11,6 +11,7 @@ import {
 } from '../../core/card.ts';
 import { cleanValue } from '../../core/line.ts';
 import { pictureBars } from '../../core/picture.ts';
+import { stamp, zoneOf } from '../../core/words.ts';
 
 const marks: Record<Tone, string> = { plain: '', good: '[ok] ', busy: '[..] ', warn: '[!] ', bad: '[x] ' };
 const stepMarks = { todo: '[ ]', doing: '[>]', done: '[x]', failed: '[!]' } as const;
@@ -33,9 +34,12 @@ export function unmarked(text: string): string {
     .replace(/(^|[\s(])_([^_\n]+)_(?=$|[\s.,:;)!?])/g, '$1$2');
 }
 
-/** A card as lines of text, each at most `width` characters where words allow it. Everything but the title is indented. */
-export function renderText(card: Card, width = 100): string {
-  const body = card.parts.flatMap((part) => renderPart(part, width - 2));
+/**
+ * A card as lines of text, each at most `width` characters where words allow it. Everything but the title is indented. Times are those of `zone`, an
+ * IANA name.
+ */
+export function renderText(card: Card, width = 100, zone?: string): string {
+  const body = card.parts.flatMap((part) => renderPart(part, width - 2, zone));
   for (const button of card.buttons) body.push(...buttonLines(button, width - 2));
   if (card.footer) body.push(...wrap(`(${line(card.footer)})`, width - 2));
   return [`${marks[card.tone]}${line(unmarked(card.title))}`, ...body.map((each) => (each ? `  ${each}` : ''))].join(
@@ -97,7 +101,7 @@ function rowLines({ text, note, buttons = [] }: Row, width: number): string[] {
   ];
 }
 
-function renderPart(part: Part, width: number): string[] {
+function renderPart(part: Part, width: number, zone: string | undefined): string[] {
   switch (part.part) {
     case 'text':
     case 'note':
@@ -137,7 +141,7 @@ function renderPart(part: Part, width: number): string[] {
         ...part.rows.flatMap((row) => rowLines(row, width)),
       ];
     case 'time':
-      return [`${line(part.label)}: ${moment(part.at)}`];
+      return [`${line(part.label)}: ${moment(part.at, zone)}`];
     case 'picture':
       return [...paragraphs(line(part.picture.alt), width), ...pictureBars(part.picture, width).map(line)];
     default:
@@ -170,9 +174,9 @@ function table(columns: string[], rows: string[][], caption: string | undefined,
   return [...head, ...blocks];
 }
 
-function moment(at: number): string {
-  const date = new Date(at);
-  return Number.isNaN(date.getTime()) ? 'unknown' : `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+function moment(at: number, zone: string | undefined): string {
+  if (Number.isNaN(new Date(at).getTime())) return 'unknown';
+  return `${stamp(at, zone).slice(0, -3)} ${zoneOf(zone)}`;
 }
 
 function paragraphs(text: string, width: number): string[] {

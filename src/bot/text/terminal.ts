@@ -10,6 +10,8 @@ import { askField } from './ask.ts';
 import { clean, line, renderFormText, renderText } from './render.ts';
 
 export interface TerminalOptions {
+  /** The time zone of the people, an IANA name; this machine's when absent. */
+  zone?: string;
   handle: Handle;
   newId: NewId;
   /** Writes text into a person's conversation. */
@@ -39,13 +41,15 @@ export function terminalPerson(name: string): string {
 /** Opens the terminal chat. */
 export function openTerminal(options: TerminalOptions): Terminal {
   const { handle, newId, write } = options;
+  // Whoever sits at this machine reads its clock.
+  const zone = options.zone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
   const shown = new Map<string, string>();
   /** Commands of buttons by their numbers. Numbers go on from card to card: one that was meant for an older card never presses a newer one. */
   const pressable = new Map<string, string>();
   let numbered = 0;
 
   function print(name: string, card: Card): void {
-    write(name, renderText(card));
+    write(name, renderText(card, 100, zone));
     const labels = allButtons(card).flatMap(({ label, command }) => {
       if (command === undefined) return [];
       numbered += 1;
@@ -116,7 +120,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
     return handle({
       ...part,
       eventId: `terminal.${newId(16)}`,
-      person: { id: terminalPerson(name), name, external: null },
+      person: { id: terminalPerson(name), name, external: null, zone },
       place: terminalPlace(name),
       private: true,
       canOpenForm: options.ask !== undefined,

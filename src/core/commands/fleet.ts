@@ -4,7 +4,7 @@ import type { Command } from '../command.ts';
 import { formatLine } from '../line.ts';
 import type { Cluster, Health } from '../records.ts';
 import { field } from '../schema.ts';
-import { ago, count, standing } from '../words.ts';
+import { ago, count, stamp, standing, zoneOf } from '../words.ts';
 import { toCaller } from './common.ts';
 
 /** The whole fleet in one look, worst first, from what the sweep has seen. */
@@ -132,9 +132,9 @@ export const audit: Command = {
       parts: [
         {
           part: 'table',
-          columns: ['When (UTC)', 'Who', 'What', 'About', 'Outcome'],
+          columns: [`When (${zoneOf(context.zone)})`, 'Who', 'What', 'About', 'Outcome'],
           rows: rows.items.map((each) => [
-            new Date(each.at).toISOString().slice(0, 19).replace('T', ' '),
+            stamp(each.at, context.zone),
             each.whoName,
             each.action,
             each.subject,

@@ -6,7 +6,7 @@ import { asFault } from '../errors.ts';
 import type { Job } from '../records.ts';
 import { scrub } from '../secrets.ts';
 import { jobTitle } from '../views/job.ts';
-import { jobName, jobTone, jobWords } from '../words.ts';
+import { jobName, jobTone, jobWords, stamp, zoneOf } from '../words.ts';
 import { demand, jobField, seeJob, toCaller } from './common.ts';
 
 /** Lines of the log that the card shows; the file has all of them. */
@@ -29,12 +29,12 @@ export const jobLog: Command = {
     const job = await seeJob(context, values.job ?? '');
     const cluster = await context.store.get({ kind: 'cluster', org: job.org, id: job.cluster });
     demand(context, 'job:log', [job.requestedBy, ...(cluster ? [cluster.record.owner] : [])]);
-    const own = job.log.map(({ at, text }) => `${new Date(at).toISOString()} ${text}`);
+    const own = job.log.map(({ at, text }) => `${stamp(at, context.zone)} ${text}`);
     const provider = await providerLog(context, job);
     const sections = [
       `${jobTitle(job)}: ${jobWords[job.state]}`,
       `Asked for by ${job.requesterName} with: ${job.command}`,
-      `\nKQueen's log (UTC)\n${own.join('\n')}`,
+      `\nKQueen's log (times of ${zoneOf(context.zone)})\n${own.join('\n')}`,
       ...(job.failure?.detail ? [`\nWhat the provider said when it failed\n${job.failure.detail}`] : []),
       `\nThe provider's log\n${'text' in provider ? provider.text : provider.why}`,
     ];

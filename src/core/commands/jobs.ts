@@ -10,7 +10,7 @@ import { field } from '../schema.ts';
 import { formatDuration } from '../units.ts';
 import { approvalCard } from '../views/approval.ts';
 import { jobCard, jobTitle } from '../views/job.ts';
-import { jobName, jobWords } from '../words.ts';
+import { jobName, jobWords, stamp, zoneOf } from '../words.ts';
 import { undoRequest, withdrawApproval } from './approve.ts';
 import { busyFault, demand, findJob, jobField, movedFault, newJob, repeatAnswer, seeJob, toCaller } from './common.ts';
 
@@ -96,7 +96,7 @@ export const jobShow: Command = {
     const card = decidable
       ? approvalCard(approval, job)
       : jobCard(job, { approval, cluster, health, capabilities, now });
-    const lines = job.log.slice(-20).map(({ at, text }) => `${new Date(at).toISOString().slice(11, 19)} ${text}`);
+    const lines = job.log.slice(-20).map(({ at, text }) => `${stamp(at, context.zone).slice(11)} ${text}`);
     return toCaller({
       ...card,
       parts: [
@@ -104,7 +104,7 @@ export const jobShow: Command = {
         { part: 'text', text: `Asked for with \`${job.command}\`.` },
         { part: 'code', text: lines.join('\n') },
         ...(job.failure?.detail ? [{ part: 'note' as const, text: 'The provider said more: see the log.' }] : []),
-        { part: 'note', text: 'Times of the log are UTC.' },
+        { part: 'note', text: `Times of the log are those of ${zoneOf(context.zone)}.` },
       ],
       buttons: card.buttons.filter(({ command }) => !command?.startsWith('job show')),
     });
