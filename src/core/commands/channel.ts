@@ -3,11 +3,10 @@ import { plainCard } from '../card.ts';
 import type { Command } from '../command.ts';
 import { scheduleText } from '../digest.ts';
 import { Fault } from '../errors.ts';
-import type { Channel } from '../records.ts';
 import { field } from '../schema.ts';
 import { channelRef } from '../which.ts';
-import { findCluster, movedFault, repeatAnswer, toCaller, toPlace } from './common.ts';
-import { notifyText } from './notify.ts';
+import { findCluster, toCaller } from './common.ts';
+import { changeChannel, notifyText } from './notify.ts';
 
 /** What this conversation is set to. */
 export const channel: Command = {
@@ -65,25 +64,12 @@ export const channelDefault: Command = {
     if (none && before?.record.cluster === undefined) {
       throw new Fault('conflict', 'No cluster is set for this conversation.', { field: 'name' });
     }
-    const { thread: _thread, ...here } = place;
-    const { cluster: _cluster, ...rest }: Channel = before?.record ?? {
-      v: 1,
-      id: ref.id,
-      org: caller.org,
-      place: here,
-    };
-    const record: Channel = cluster ? { ...rest, cluster: cluster.id } : rest;
     const says = cluster
       ? `Who asks about a cluster here without a name means ${cluster.name} from now on.`
       : 'A cluster is named or chosen here from now on.';
-    const done = await context.effect([{ op: 'put', ref, record, if: before?.revision ?? 0 }], {
-      action: 'channel.default',
-      outcome: 'done',
-      subject: cluster?.name ?? 'none',
-      says,
+    return changeChannel(context, { action: 'channel.default', subject: cluster?.name ?? 'none', says }, (known) => {
+      const { cluster: _cluster, ...rest } = known;
+      return cluster ? { ...rest, cluster: cluster.id } : rest;
     });
-    if (done.ok === 'repeat') return repeatAnswer(done.delivery);
-    if (!done.ok) throw movedFault('This conversation');
-    return toPlace(plainCard('This conversation', says, 'good'));
   },
 };
