@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { callerOf, ended, loginOf, runningCluster, startChild, temporaryDirectory, until, wish } from './sandbox.ts';
 
@@ -10,10 +10,12 @@ afterAll(() => home.remove());
 function assets(names = ['etcd', 'kube-apiserver']): string {
   const folder = join(home.path, `assets-${Math.random().toString(36).slice(2)}`);
   mkdirSync(folder);
-  const sources: Record<string, string> = { etcd: 'stand-in-etcd.ts', 'kube-apiserver': 'stand-in-apiserver.ts' };
+  const sources: Record<string, URL> = {
+    etcd: new URL('./stand-in-etcd.ts', import.meta.url),
+    'kube-apiserver': new URL('./stand-in-apiserver.ts', import.meta.url),
+  };
   for (const name of names) {
-    const source = resolve('test/sandbox', sources[name] ?? '');
-    writeFileSync(join(folder, name), `#!${process.execPath}\nimport('file://${source}');\n`, { mode: 0o755 });
+    writeFileSync(join(folder, name), `#!${process.execPath}\nimport('${sources[name]}');\n`, { mode: 0o755 });
   }
   return folder;
 }
