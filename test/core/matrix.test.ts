@@ -34,6 +34,8 @@ const lines: Record<string, string> = {
   'cluster create': 'cluster create other-1 on lab region=a version=1 size=s nodes=1',
   'cluster show': 'cluster show dev-1',
   'cluster check': 'cluster check dev-1',
+  'cluster get': 'cluster get pods dev-1',
+  'app logs': 'app logs dev-1 web',
   'cluster access': 'cluster access dev-1',
   'cluster edit': 'cluster edit dev-1 purpose=demo',
   'cluster scale': 'cluster scale dev-1 nodes=5',

@@ -66,6 +66,7 @@ test('D8 the registry holds the commands of the design and no other', () => {
         ...[
           'app list',
           'app show',
+          'app logs',
           'app deploy',
           'app update',
           'app scale',
@@ -81,7 +82,7 @@ test('D8 the registry holds the commands of the design and no other', () => {
         'person role',
         'doctor',
       ],
-      ...['create', 'show', 'check', 'access', 'edit', 'delete', 'forget'].map((verb) => `cluster ${verb}`),
+      ...['create', 'show', 'check', 'get', 'access', 'edit', 'delete', 'forget'].map((verb) => `cluster ${verb}`),
       ...['scale', 'autoscale', 'upgrade', 'stop', 'start'].map((verb) => `cluster ${verb}`),
       ...['provisioners', 'provisioner add', 'provisioner check', 'provisioner edit', 'provisioner remove'],
       ...['provisioner discover', 'cluster import', 'cluster adopt', 'cluster detach', 'cluster accept'],

@@ -16,7 +16,7 @@ import { clusterField, findCluster, seeCluster, toCaller } from './common.ts';
 /** One cluster as KQueen knows it; nothing outside is asked. */
 export const clusterShow: Command = {
   name: 'cluster show',
-  aliases: ['cluster status', 'cluster describe', 'cluster get'],
+  aliases: ['cluster status', 'cluster describe'],
   summary: 'One cluster: state, health, owner, next steps',
   examples: ['cluster show dev-1'],
   group: 'Clusters',

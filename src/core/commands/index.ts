@@ -5,6 +5,7 @@ import { appDeploy } from './app-deploy.ts';
 import { appExpose } from './app-expose.ts';
 import { appInstall } from './app-install.ts';
 import { appList, appShow } from './app-list.ts';
+import { appLogs } from './app-logs.ts';
 import { appPause, appResume } from './app-pause.ts';
 import { appRecreate } from './app-recreate.ts';
 import { appRestart } from './app-restart.ts';
@@ -23,6 +24,7 @@ import { clusterDelete } from './cluster-delete.ts';
 import { clusterDetach } from './cluster-detach.ts';
 import { clusterEdit } from './cluster-edit.ts';
 import { clusterForget } from './cluster-forget.ts';
+import { clusterGet } from './cluster-get.ts';
 import { clusterImport } from './cluster-import.ts';
 import { clusterStart, clusterStop } from './cluster-power.ts';
 import { clusterAutoscale, clusterScale } from './cluster-scale.ts';
@@ -50,6 +52,7 @@ const all: readonly Command[] = [
   clusterCreate,
   clusterShow,
   clusterCheck,
+  clusterGet,
   clusterAccess,
   clusterEdit,
   clusterScale,
@@ -67,6 +70,7 @@ const all: readonly Command[] = [
   health,
   appList,
   appShow,
+  appLogs,
   appDeploy,
   appRun,
   appInstall,

@@ -1,8 +1,32 @@
 import type { View } from '../operation.ts';
 import { appsView, appView } from './apps.ts';
+import { deploymentsView } from './deployments.ts';
+import { eventsView } from './events.ts';
+import { imagesView } from './images.ts';
+import { logsView } from './logs.ts';
 import { namespacesView } from './namespaces.ts';
+import { nodesView } from './nodes.ts';
+import { podsView } from './pods.ts';
+import { servicesView } from './services.ts';
+import { topologyView } from './topology.ts';
+import { urlsView } from './urls.ts';
+import { volumesView } from './volumes.ts';
 
-const all: readonly View[] = [namespacesView, appsView, appView];
+const all: readonly View[] = [
+  deploymentsView,
+  eventsView,
+  imagesView,
+  logsView,
+  nodesView,
+  podsView,
+  servicesView,
+  topologyView,
+  urlsView,
+  volumesView,
+  namespacesView,
+  appsView,
+  appView,
+];
 
 /** Every look, by its name. */
 export const views: Readonly<Record<string, View>> = Object.fromEntries(all.map((each) => [each.name, each]));
