@@ -89,7 +89,7 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
     onCall: (engine, call, result, ms) => metrics.engineCall(engine, call, result, ms / 1_000),
   });
   stops.push({ name: 'engines', stop: () => engines.close() });
-  const kube = openKube({ log, clock });
+  const kube = openKube({ log, clock, ...(settings.apps ? { apps: settings.apps } : {}) });
   stops.push({ name: 'kube', stop: () => kube.close() });
   await ensureAdmins(store, org, settings.bootstrapAdmins, clock.now());
 

@@ -207,6 +207,26 @@ export const options = {
     example: 'sandbox',
     about: 'Engines that may be used in this installation.',
   }),
+  KQUEEN_APP_SOURCES: option({
+    group: 'Rules',
+    kind: list(
+      text(
+        'a host, `host:port` or `*.domain`, with `private:` before it inside this network',
+        /^(?:private:)?(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?$/,
+      ),
+    ),
+    defaultWords: 'none',
+    example: 'raw.githubusercontent.com,charts.example.com,private:git.corp.example:8443',
+    about:
+      'Hosts from which manifests and Helm charts are taken by their `https://` address. Addresses inside this network are refused unless `private:` stands before the host.',
+  }),
+  KQUEEN_HELM: option({
+    group: 'Rules',
+    kind: file,
+    defaultWords: '`helm` on the `PATH`',
+    example: '/usr/local/bin/helm',
+    about: 'The helm program (3.13 or newer) that makes manifests of charts. Without one only charts are refused.',
+  }),
   KQUEEN_BOOTSTRAP_ADMINS: option({
     group: 'Rules',
     kind: list(person),

@@ -119,6 +119,7 @@ export function readConfig(
     ...given('teams', teams),
     sandbox: { on: sandboxOn, speed: values.KQUEEN_SANDBOX_SPEED, port: values.KQUEEN_SANDBOX_PORT },
     ...given('engines', values.KQUEEN_ENGINE_WHITELIST),
+    apps: { hosts: values.KQUEEN_APP_SOURCES ?? [], ...given('helm', values.KQUEEN_HELM) },
     limits: { approvalMs: values.KQUEEN_APPROVAL_TIMEOUT, provisionMs: values.KQUEEN_PROVISIONER_TIMEOUT },
     healthIntervalMs: values.KQUEEN_HEALTH_INTERVAL,
     retention: { auditMs: values.KQUEEN_AUDIT_RETENTION, jobMs: values.KQUEEN_JOB_RETENTION },

@@ -52,6 +52,8 @@ export interface Settings {
   localToken?: string;
   sandbox: { on: boolean; speed: number; port: number; admin?: boolean };
   engines?: readonly string[];
+  /** From where apps may come: hosts, and the helm program. */
+  apps?: { hosts: readonly string[]; helm?: string };
   limits: { approvalMs: number; provisionMs: number };
   healthIntervalMs: number;
   retention: { auditMs: number; jobMs: number };

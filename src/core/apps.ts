@@ -3,9 +3,13 @@
 /** Where the objects of an app come from. */
 export type AppSource =
   | { from: 'text'; text: string }
+  /** `https:` only, from a host that is allowed (KQUEEN_APP_SOURCES). */
+  | { from: 'address'; url: string }
   | ({ from: 'image' } & AppImage)
   /** `what` is the name of an entry in apps-catalogue.ts; the values are its parameters. */
-  | { from: 'catalogue'; what: string; values: Record<string, string | number | boolean> };
+  | { from: 'catalogue'; what: string; values: Record<string, string | number | boolean> }
+  /** `values` is YAML as in Helm's --values. */
+  | { from: 'chart'; chart: string; repo?: string; version?: string; values?: string };
 
 /** How the ports of an app can be reached. */
 export const publishWays = ['no', 'cluster', 'nodes', 'loadbalancer'] as const;

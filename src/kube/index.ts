@@ -5,10 +5,11 @@ import type { Call } from '../core/ports/engine.ts';
 import type { ClusterHealth, Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import { issuePersonalAccess } from './access.ts';
+import type { AppAccess } from './apply/address.ts';
 import { bundleOf } from './apply/sources.ts';
 import { asKubeFault, type Client, openClient } from './client.ts';
 import { timeoutFault } from './faults.ts';
-import { basicHeader, type KubeConnection, readKubeconfig, validityOf } from './kubeconfig.ts';
+import { basicHeader, type KubeConnection, readKubeconfig, validityOf, writeKubeconfig } from './kubeconfig.ts';
 import { named, type Talk } from './operation.ts';
 import { probeCluster } from './probe.ts';
 import { day, reviewKubeconfig } from './review.ts';
@@ -21,6 +22,8 @@ export interface KubeOptions {
   clock: Clock;
   /** Told of each operation: `ok` or the kind of its Fault, and how long it took in milliseconds. */
   onCall?: (operation: string, result: 'ok' | FaultKind, ms: number) => void;
+  /** From where apps may come; absent: from what people paste alone. */
+  apps?: AppAccess;
   /** Clusters to which connections are kept (default 200). */
   connections?: number;
 }
@@ -123,7 +126,14 @@ export function openKube(options: KubeOptions): Kube {
         named(views, view).look(await talkTo(connection, transport, real), args),
       ),
     bundle: (kubeconfig, app, source, call) =>
-      run(`bundle ${source.from}`, kubeconfig, call, (_connection, _transport, real) => bundleOf(app, source, real)),
+      run(`bundle ${source.from}`, kubeconfig, call, (connection, _transport, real) =>
+        bundleOf(app, source, {
+          access: options.apps ?? { hosts: [] },
+          // Written anew from what was read: nothing of what a person gave can make helm run or read anything.
+          kubeconfig: () => writeKubeconfig('cluster', 'kqueen', connection),
+          call: real,
+        }),
+      ),
     plan: (kubeconfig, work, call) =>
       run(`plan ${work.op}`, kubeconfig, call, async (connection, transport, real) =>
         named(works, work.op).plan(await talkTo(connection, transport, real), work),

@@ -68,6 +68,7 @@ const lines: Record<string, string> = {
   guide: 'guide sandbox',
   'app deploy': 'app deploy dev-1 web',
   'app delete': 'app delete dev-1 web',
+  'app chart': 'app chart dev-1 cache redis repo=https://charts.example.com',
   'app run': 'app run dev-1 web nginx:1.29',
   'app install': 'app install dev-1 redis',
   'app list': 'app list dev-1',

@@ -74,7 +74,7 @@ test('D8 the registry holds the commands of the design and no other', () => {
           'app restart',
           'app recreate',
         ],
-        ...['app run', 'app install', 'app pause', 'app resume', 'app rollback', 'app delete'],
+        ...['app run', 'app install', 'app chart', 'app pause', 'app resume', 'app rollback', 'app delete'],
         'clusters',
         'health',
         'audit',

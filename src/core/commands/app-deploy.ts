@@ -59,6 +59,18 @@ const args = z.object({
     multiline: true,
     order: 4,
   }),
+  url: field(
+    z
+      .url({ protocol: /^https$/, error: 'Use an address that begins with https://.' })
+      .max(1_000)
+      .optional(),
+    {
+      label: 'Or their address',
+      help: 'Of the raw file, at a host that an admin has allowed.',
+      example: 'https://raw.githubusercontent.com/team/shop/main/shop.yaml',
+      order: 5,
+    },
+  ),
   ...deployFields,
 });
 
@@ -67,7 +79,11 @@ export const appDeploy: Command = {
   name: 'app deploy',
   aliases: ['app apply'],
   summary: 'Deploy an app from manifests',
-  examples: ['app deploy dev-1', 'app deploy dev-1 web namespace=shop'],
+  examples: [
+    'app deploy dev-1',
+    'app deploy dev-1 web namespace=shop',
+    'app deploy dev-1 shop url=https://raw.githubusercontent.com/team/shop/main/shop.yaml',
+  ],
   group: 'Apps',
   policy: 'cluster:update',
   changes: true,
@@ -78,16 +94,32 @@ export const appDeploy: Command = {
     const found = await workable(context, values.cluster ?? '');
     const { draft, ...given } = values;
     if (draft)
-      return deploy(context, found, appDeploy, { ...given, draft }, await readDraft(context, draft), 'manifests');
+      return deploy(
+        context,
+        found,
+        appDeploy,
+        { ...given, draft },
+        await readDraft(context, draft),
+        sourceWords(values.url),
+      );
+    const form = (problems: Problem[]) => deployForm(context, found, values, problems);
     const source = sourceOf(values);
-    if (!source) return { audience: 'caller', form: deployForm(context, found, values, []) };
-    return firstPlan(context, found, appDeploy, given, source, (problems) =>
-      deployForm(context, found, values, problems),
-    );
+    if (!source) {
+      const problems =
+        context.source === 'form' ? [{ field: 'manifest', message: 'Give manifests, or their address.' }] : [];
+      return { audience: 'caller', form: form(problems), ...(problems.length > 0 ? { problems } : {}) };
+    }
+    // What stands after the path of an address may be secret, and the draft needs it no more.
+    const { url, ...rest } = given;
+    const line = url && URL.canParse(url) ? { ...rest, url: `${new URL(url).origin}${new URL(url).pathname}` } : rest;
+    return firstPlan(context, found, appDeploy, line, source, form);
   },
 };
 
-function sourceOf({ manifest }: Record<string, string>): AppSource | undefined {
+function sourceOf({ manifest, url }: Record<string, string>): AppSource | undefined {
+  if (manifest?.trim() && url)
+    throw new Fault('bad-input', 'There are manifests and an address: take one of them away.', { field: 'url' });
+  if (url) return { from: 'address', url };
   return manifest?.trim() ? { from: 'text', text: manifest } : undefined;
 }
 
@@ -97,14 +129,10 @@ function deployForm(
   values: Record<string, string>,
   problems: Problem[],
 ): Form {
-  const asked = ['name', 'namespace', 'manifest', ...(atLeast(context.caller.role, 'admin') ? ['allow'] : [])];
+  const asked = ['name', 'namespace', 'manifest', 'url', ...(atLeast(context.caller.role, 'admin') ? ['allow'] : [])];
   const fields = fieldsOf(args, values)
     .filter(({ key }) => asked.includes(key))
-    .map((each) => ({
-      ...each,
-      ...problemAt(problems, each.key),
-      ...(each.key === 'manifest' ? { required: true } : {}),
-    }));
+    .map((each) => ({ ...each, ...problemAt(problems, each.key) }));
   return {
     title: `Deploy to ${found.record.name}`.slice(0, 60),
     command: lineOf(appDeploy, { cluster: found.record.name }),
@@ -158,11 +186,20 @@ function suggested(given: string | undefined): string | undefined {
   return name !== undefined && appName.test(name) ? name : undefined;
 }
 
+/** An address in words: without what stands after its path, which may be secret. */
+function sourceWords(url: string | undefined): string {
+  return url && URL.canParse(url) ? `${new URL(url).host}${new URL(url).pathname}`.slice(0, 150) : 'manifests';
+}
+
 /** Where an app comes from, in words without anything secret. */
-function wordsOf(source: AppSource): string {
+export function wordsOf(source: AppSource): string {
   switch (source.from) {
     case 'text':
       return 'manifests';
+    case 'address':
+      return sourceWords(source.url);
+    case 'chart':
+      return `chart ${source.chart}${source.version ? ` ${source.version}` : ''}`;
     case 'image':
       return `image ${source.image}`;
     case 'catalogue':

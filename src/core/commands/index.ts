@@ -1,5 +1,6 @@
 import type { Command, Registry } from '../command.ts';
 import { about } from './about.ts';
+import { appChart } from './app-chart.ts';
 import { appDelete } from './app-delete.ts';
 import { appDeploy } from './app-deploy.ts';
 import { appExpose } from './app-expose.ts';
@@ -74,6 +75,7 @@ const all: readonly Command[] = [
   appDeploy,
   appRun,
   appInstall,
+  appChart,
   appUpdate,
   appScale,
   appExpose,

@@ -7,7 +7,9 @@ import type { Call } from '../../core/ports/engine.ts';
 import { imageObjects } from '../catalogue/image.ts';
 import { catalogueObjects } from '../catalogue/recipes.ts';
 import { timeoutFault } from '../faults.ts';
+import { type AppAccess, fetchText } from './address.ts';
 import { pack } from './bundle.ts';
+import { renderChart } from './chart.ts';
 import { demandSize, type Manifest, objectAt, readManifests } from './manifests.ts';
 import type { Parsed } from './parse-worker.ts';
 
@@ -33,13 +35,21 @@ export async function readText(text: string, call: Call): Promise<Manifest[]> {
   }
 }
 
+/** What reading an app from where it comes from needs. */
+export interface SourceParts {
+  access: AppAccess;
+  /** The cluster's kubeconfig, for a chart that asks what the cluster is like. */
+  kubeconfig(): string;
+  call: Call;
+}
+
 /** The objects of an app, packed. */
 export async function bundleOf(
   app: { name: string; namespace: string },
   source: AppSource,
-  call: Call,
+  parts: SourceParts,
 ): Promise<AppBundle> {
-  const manifests = await manifestsFrom(app, source, call);
+  const manifests = await manifestsFrom(app, source, parts);
   const suggests = suggestion(manifests);
   return { bulk: pack(manifests), objects: manifests.length, ...(suggests ? { suggests } : {}) };
 }
@@ -47,17 +57,21 @@ export async function bundleOf(
 async function manifestsFrom(
   app: { name: string; namespace: string },
   source: AppSource,
-  call: Call,
+  { access, kubeconfig, call }: SourceParts,
 ): Promise<Manifest[]> {
   switch (source.from) {
     case 'text':
       return readText(source.text, call);
+    case 'address':
+      return readText(await fetchText(source.url, access, call), call);
     case 'image': {
-      const { from: _from, ...parts } = source;
-      return imageObjects(app, parts);
+      const { from: _from, ...image } = source;
+      return imageObjects(app, image);
     }
     case 'catalogue':
       return catalogueObjects(app, source.what, source.values);
+    case 'chart':
+      return readText(await renderChart(kubeconfig(), app, source, access, call), call);
   }
 }
 
