@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { endProcess, eventually, findServer, freePort, spawnReaped } from '../../servers.ts';
+import { judgeCards } from './cards.ts';
 
 /** The Playground's built-in person and tenant. */
 export const playgroundPerson = { name: 'Alex Wilber', objectId: '00000000-0000-0000-0000-0000000000020' };
@@ -106,6 +107,7 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
       ({ hostname }) => !/^(127\.0\.0\.1|localhost)$/.test(hostname),
       (route) => route.abort(),
     );
+    page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => judgeFrame(String(payload))));
     await page.goto(url);
     await composeBox(page).waitFor({ timeout: 20_000 });
     return playOn(page, url, shots, stop);
@@ -113,6 +115,13 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
     await stop();
     throw error;
   }
+}
+
+/** The page is told of each message that it is to show as JSON: `{ action: 'createMessage' | 'updateMessage', message }`. */
+function judgeFrame(text: string): void {
+  if (!text.startsWith('{"action":')) return;
+  const { message } = JSON.parse(text) as { message?: { attachments?: unknown } };
+  judgeCards('a message in the Agents Playground', message?.attachments);
 }
 
 function composeBox(page: Page): Locator {
