@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { compareVersions, minorOf } from './catalog.ts';
+import { compareVersions, minorOf, REGIONS, SIZES, VERSIONS } from './catalog.ts';
 import type { JsonObject } from './json.ts';
 
 /** A refusal of the provider API. */
@@ -41,16 +41,45 @@ export function badField(field: string, message: string): CloudError {
 }
 
 /** Throws a 400 that names the choices when a value is none of them. */
-export function checkChoice(field: string, value: string, choices: readonly string[]): void {
+function checkChoice(field: string, value: string, choices: readonly string[]): void {
   if (!choices.includes(value))
     throw badField(field, `There is no ${field} ${value}; choose one of ${choices.join(', ')}.`);
 }
 
 /** Throws a 400 when a cluster cannot go from one version to another: never down, and one minor version at a time. */
-export function checkUpgrade(from: string, to: string): void {
+function checkUpgrade(from: string, to: string): void {
   if (compareVersions(to, from) < 0)
     throw badField('version', `Version ${to} is older than ${from}; versions only go up.`);
   if (minorOf(to) > minorOf(from) + 1) {
     throw badField('version', `From ${from} the next minor version has to come before ${to}.`);
   }
+}
+
+/** Throws a 400 when a new cluster's region, version or size is not on offer. */
+export function checkWish({ region, version, size }: ClusterWish): void {
+  checkChoice(
+    'region',
+    region,
+    REGIONS.map(({ name }) => name),
+  );
+  checkChoice(
+    'version',
+    version,
+    VERSIONS.map((offer) => offer.version),
+  );
+  checkChoice(
+    'size',
+    size,
+    SIZES.map(({ name }) => name),
+  );
+}
+
+/** Throws a 400 when a cluster cannot be brought to a version. */
+export function checkVersion(from: string, to: string): void {
+  checkChoice(
+    'version',
+    to,
+    VERSIONS.map((offer) => offer.version),
+  );
+  checkUpgrade(from, to);
 }

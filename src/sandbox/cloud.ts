@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { REGIONS, SIZES, VERSIONS } from './catalog.ts';
 import type { SandboxClock } from './clock.ts';
 import { type ClusterBackend, ownBackend } from './cloud-backend.ts';
+import { Histories } from './cloud-history.ts';
 import {
   type ClusterRecord,
   clusterOf,
@@ -12,8 +12,9 @@ import {
   type OperationType,
   operationOf,
 } from './cloud-records.ts';
-import { CloudError, type ClusterWish, checkChoice, checkUpgrade, fingerprintOf, type Quota } from './cloud-rules.ts';
+import { CloudError, type ClusterWish, checkVersion, checkWish, fingerprintOf, type Quota } from './cloud-rules.ts';
 import { type CloudActions, OperationRunner } from './cloud-runner.ts';
+import { takeStep } from './cloud-steps.ts';
 import type { SandboxDatabase } from './database.ts';
 import type { Faults } from './faults.ts';
 import { numberAt } from './json.ts';
@@ -43,22 +44,20 @@ const PRUNE_EVERY = 300 * 1000;
 /** How long the operations of deleted clusters can be asked for, ms. */
 const OPERATIONS_KEPT = 24 * 3600 * 1000;
 
-/** How many lines of history a cluster keeps. */
-const HISTORY = 200;
-
 /** The clusters of the sandbox and their changes. */
 export class Cloud {
   readonly #parts: CloudParts;
   readonly #clusters = new Map<string, ClusterRecord>();
   readonly #operations = new Map<string, OperationRecord>();
   readonly #running = new Map<string, ClusterBackend>();
-  readonly #histories = new Map<string, Happening[]>();
+  readonly #histories: Histories;
   readonly #runner: OperationRunner;
   #quota: Quota = DEFAULT_QUOTA;
   #pruning: NodeJS.Timeout | undefined;
 
   constructor(parts: CloudParts) {
     this.#parts = parts;
+    this.#histories = new Histories(parts.db);
     this.#runner = new OperationRunner(parts.clock, this.#actions());
   }
 
@@ -68,9 +67,6 @@ export class Cloud {
     this.#pruning = setInterval(() => this.#prune(), PRUNE_EVERY);
     for (const body of db.records('quota')) {
       this.#quota = { clusters: numberAt(body, 'clusters') ?? 0, nodes: numberAt(body, 'nodes') ?? 0 };
-    }
-    for (const body of db.records('history')) {
-      this.#histories.set(String(body.cluster), body.lines as unknown as Happening[]);
     }
     for (const body of db.records('cluster')) {
       const cluster = clusterOf(body);
@@ -151,7 +147,7 @@ export class Cloud {
 
   /** What happened to a cluster, oldest first. */
   history(cluster: ClusterRecord): Happening[] {
-    return this.#histories.get(cluster.id) ?? [];
+    return this.#histories.of(cluster.id);
   }
 
   /** The API of a cluster by its id, while it is up. */
@@ -178,21 +174,7 @@ export class Cloud {
         labels: existing.labels,
       });
     }
-    checkChoice(
-      'region',
-      wish.region,
-      REGIONS.map((region) => region.name),
-    );
-    checkChoice(
-      'version',
-      wish.version,
-      VERSIONS.map((version) => version.version),
-    );
-    checkChoice(
-      'size',
-      wish.size,
-      SIZES.map((size) => size.name),
-    );
+    checkWish(wish);
     this.#checkQuota(1, wish.nodes);
     const cluster: ClusterRecord = {
       ...wish,
@@ -228,12 +210,7 @@ export class Cloud {
       throw new CloudError(409, 'not_ready', `Cluster ${name} never came up, so it cannot be changed.`);
     const { version } = change;
     if (version !== undefined) {
-      checkChoice(
-        'version',
-        version,
-        VERSIONS.map((offer) => offer.version),
-      );
-      checkUpgrade(cluster.version, version);
+      checkVersion(cluster.version, version);
     }
     this.#checkQuota(0, (change.nodes ?? cluster.nodes) - cluster.nodes);
     cluster.status = 'RECONCILING';
@@ -324,9 +301,7 @@ export class Cloud {
   }
 
   #note(cluster: ClusterRecord, type: Happening['type'], message: string): void {
-    const lines = [...this.history(cluster), { at: new Date().toISOString(), type, message }].slice(-HISTORY);
-    this.#histories.set(cluster.id, lines);
-    this.#parts.db.putRecord('history', cluster.id, { cluster: cluster.id, lines });
+    this.#histories.add(cluster.id, type, message);
   }
 
   #startApi(cluster: ClusterRecord): ClusterBackend {
@@ -388,38 +363,13 @@ export class Cloud {
   /** What is true once a step of an operation is over. */
   #finishStep(operation: OperationRecord, step: string): void {
     const { cluster, backend } = this.#stored(operation);
-    const size = SIZES.find((offer) => offer.name === cluster.size);
-    switch (step) {
-      case 'Booting control plane': {
-        (backend ?? this.#startApi(cluster)).seedControlPlane();
-        cluster.apiUp = true;
-        break;
-      }
-      case 'Joining nodes':
-        if (size !== undefined) {
-          for (let index = 0; index < cluster.nodes; index += 1) backend?.seedNode(cluster, size, index);
-        }
-        break;
-      case 'Upgrading control plane':
-        cluster.version = operation.version ?? cluster.version;
-        break;
-      case 'Upgrading nodes':
-        backend?.upgradeNodes(cluster);
-        break;
-      case 'Resizing node pool': {
-        const wanted = operation.nodes ?? cluster.nodes;
-        if (size !== undefined) {
-          for (let index = cluster.nodes; index < wanted; index += 1) backend?.seedNode(cluster, size, index);
-          for (let index = wanted; index < cluster.nodes; index += 1) backend?.removeNode(cluster, index);
-        }
-        cluster.nodes = wanted;
-        break;
-      }
-      case 'Deleting control plane':
-        this.#stopApi(cluster);
-        break;
-      default:
-        break;
+    if (step === 'Booting control plane') {
+      (backend ?? this.#startApi(cluster)).seedControlPlane();
+      cluster.apiUp = true;
+    } else if (step === 'Deleting control plane') {
+      this.#stopApi(cluster);
+    } else {
+      takeStep(step, operation, cluster, backend);
     }
     this.#saveCluster(cluster);
     this.#note(cluster, 'info', `${step}: finished`);
@@ -441,9 +391,8 @@ export class Cloud {
     if (operation.type === 'delete') {
       this.#stopApi(cluster);
       this.#clusters.delete(cluster.name);
-      this.#histories.delete(cluster.id);
+      this.#histories.drop(cluster.id);
       this.#parts.db.dropRecord('cluster', cluster.name);
-      this.#parts.db.dropRecord('history', cluster.id);
       return;
     }
     cluster.status = 'RUNNING';

@@ -22,7 +22,7 @@ import {
   success,
   writeOptions,
 } from './kube-requests.ts';
-import { requestToken, review } from './kube-reviews.ts';
+import { fillToken, requestToken, review } from './kube-reviews.ts';
 import { badRequest, forbidden, methodNotAllowed, noSuchPath, StatusError } from './kube-status.ts';
 import type { ObjectStore } from './kube-store.ts';
 import { formOf, shapeList, shapeOne } from './kube-tables.ts';
@@ -192,7 +192,10 @@ export class KubeApi {
     };
     const options = (): WriteOptions => ({
       ...writeOptions(exchange, this.#isOwn(exchange)),
-      guard: (object) => checkEscalation(this.#store, user, resource, namespace, object),
+      guard: (object) => {
+        checkEscalation(this.#store, user, resource, namespace, object);
+        if (resource.plural === 'secrets') fillToken(this.#store, object, this.#cluster.tokenKey);
+      },
     });
     if (resource.computed) {
       if (verb !== 'get' && verb !== 'list') throw methodNotAllowed();

@@ -4,6 +4,7 @@ import { admitPod, checkQuotas } from './kube-admission.ts';
 import { applyPatch, recordUpdate, sameManagers } from './kube-apply.ts';
 import { definitionStatus } from './kube-custom.ts';
 import { setDefaults, setInitial, validate } from './kube-defaults.ts';
+import { coreEvent, isNewEvent, newEvent } from './kube-events.ts';
 import { checkBudgets } from './kube-eviction.ts';
 import { type FieldValidation, readFields, type Way } from './kube-fields.ts';
 import { Garbage, isForeground } from './kube-garbage.ts';
@@ -163,7 +164,8 @@ export class Objects {
     } else {
       delete object.metadata.namespace;
     }
-    return readFields(resource, object, way, options.validation ?? 'Ignore', options.warn ?? (() => undefined));
+    const read = readFields(resource, object, way, options.validation ?? 'Ignore', options.warn ?? (() => undefined));
+    return isNewEvent(resource) ? coreEvent(read) : read;
   }
 
   /** Replaces an object, or its status when `subresource` is `status`. */
@@ -194,7 +196,13 @@ export class Objects {
     edit: (old: JsonObject) => JsonObject,
   ): JsonObject {
     const old = this.get(resource, namespace, name);
-    const edited = this.#accept(resource, namespace, edit(copyOf(old)), 'patch', options);
+    const edited = this.#accept(
+      resource,
+      namespace,
+      edit(copyOf(isNewEvent(resource) ? newEvent(old) : old)),
+      'patch',
+      options,
+    );
     return this.#write(resource, old, edited, subresource, options);
   }
 

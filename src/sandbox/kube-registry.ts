@@ -1,4 +1,5 @@
 import type { JsonObject } from './json.ts';
+import { isNewEvent } from './kube-events.ts';
 
 /** One kind of object that the Kubernetes API serves. */
 export type Resource = {
@@ -228,6 +229,7 @@ export const RESOURCES: readonly Resource[] = [
     categories: ['api-extensions'],
     status: true,
   }),
+  row({ group: 'events.k8s.io', kind: 'Event', plural: 'events', shortNames: ['ev'] }),
   row({ group: 'coordination.k8s.io', kind: 'Lease', plural: 'leases' }),
   row({ group: 'discovery.k8s.io', kind: 'EndpointSlice', plural: 'endpointslices' }),
   row({ group: RBAC, kind: 'Role', plural: 'roles' }),
@@ -266,11 +268,12 @@ export const RESOURCES: readonly Resource[] = [
   }),
 ];
 
-const BY_PLURAL = new Map(RESOURCES.map((resource) => [resourceKey(resource), resource]));
+// The first of a key counts: events of both groups are kept as the core's.
+const BY_PLURAL = new Map(RESOURCES.toReversed().map((resource) => [resourceKey(resource), resource]));
 
 /** The name of a resource in maps: `deployments.apps`, or `pods` in the core group. */
 export function resourceKey(resource: Pick<Resource, 'group' | 'plural'>): string {
-  return resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`;
+  return resource.group === '' || isNewEvent(resource) ? resource.plural : `${resource.plural}.${resource.group}`;
 }
 
 /** The `apiVersion` of a resource's objects. */

@@ -127,3 +127,19 @@ export function requestToken(
     status: { token, expirationTimestamp: expires.toISOString() },
   };
 }
+
+/** How long the token of a Secret is good, seconds: as long as the Secret is there. */
+const SECRET_TOKEN = 10 * 365 * 24 * 3600;
+
+/** Fills a Secret that asks for a service account's token; the token ends with it. The Secret is changed in place. */
+export function fillToken(store: ObjectStore, secret: JsonObject, tokenKey: string): void {
+  if (textAt(secret, 'type') !== 'kubernetes.io/service-account-token') return;
+  const { namespace, name, uid } = objectAt(secret, 'metadata');
+  const account = textAt(secret, 'metadata', 'annotations', 'kubernetes.io/service-account.name') ?? '';
+  const found = store.get('serviceaccounts', String(namespace), account);
+  if (found === undefined || objectAt(secret, 'data').token !== undefined) return;
+  const bound: BoundTo = { kind: 'Secret', name: String(name), uid: String(uid) };
+  const { token } = issueToken(found, tokenKey, [ISSUER], SECRET_TOKEN, bound);
+  const text = (value: string): string => Buffer.from(value).toString('base64');
+  secret.data = { ...objectAt(secret, 'data'), token: text(token), namespace: text(String(namespace)) };
+}

@@ -1,6 +1,7 @@
 import { type JsonObject, listAt, numberAt, objectAt, objectsAt, textAt, textsAt, valueAt } from './json.ts';
 import { AGE, ageOf, type Column, column, NAME, orNone } from './kube-columns.ts';
 import { GROUP_COLUMNS } from './kube-columns-groups.ts';
+import { isNewEvent, newEvent } from './kube-events.ts';
 import { apiVersionOf, type Resource, resourceKey } from './kube-registry.ts';
 
 function pairs(labels: Record<string, string>): string {
@@ -254,6 +255,7 @@ function partial(object: JsonObject, apiVersion: string): JsonObject {
 
 /** A custom object in the version that is asked for; without conversion versions differ by their name alone. */
 function inVersion(resource: Resource, object: JsonObject): JsonObject {
+  if (isNewEvent(resource)) return newEvent(object);
   if (resource.schema === undefined) return object;
   const apiVersion = apiVersionOf(resource);
   return object.apiVersion === apiVersion ? object : { ...object, apiVersion };

@@ -108,6 +108,43 @@ function clusterOf(kubeconfig: string, close: () => Promise<void>): BothCluster 
   };
 }
 
+/** What a pod is made of in the suites. */
+export function podTemplate(name: string, image: string, more: object = {}): object {
+  return { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'main', image }], ...more } };
+}
+
+/** A condition of what a server answered, by its type. */
+export function conditionOf(body: unknown, type: string): unknown {
+  const list = at(body, 'status.conditions');
+  return (Array.isArray(list) ? list : []).find((entry) => at(entry, 'type') === type);
+}
+
+/** What the suites do again and again in the namespace of the moment. */
+export function deskOf(cluster: () => BothCluster, namespace: () => string) {
+  const core = (path: string): string => `/api/v1/namespaces/${namespace()}/${path}`;
+  const group = (prefix: string, path: string): string => `/apis/${prefix}/namespaces/${namespace()}/${path}`;
+  const read = async (path: string): Promise<unknown> => (await cluster().call('GET', path)).body;
+  const make = async (path: string, body: object): Promise<Answer> => {
+    const made = await cluster().call('POST', path, { body });
+    if (made.status !== 201) throw new Error(`POST ${path}: ${made.text}`);
+    return made;
+  };
+  const merge = (path: string, body: object): Promise<Answer> =>
+    cluster().call('PATCH', path, { body, type: 'application/merge-patch+json' });
+  const pods = async (app: string): Promise<unknown[]> =>
+    itemsOf(await cluster().call('GET', core(`pods?labelSelector=app%3D${app}`)));
+  const settled = (path: string, field: string, value: unknown): Promise<unknown> =>
+    until(
+      `${path} to have ${field} ${String(value)}`,
+      async () => {
+        const body = await read(path);
+        return at(body, field) === value ? body : undefined;
+      },
+      20_000,
+    );
+  return { core, group, read, make, merge, pods, settled };
+}
+
 /** A cluster of the sandbox; with `assets` its API server is the real one of that folder. */
 async function openSandbox(assets: string | undefined): Promise<BothCluster> {
   const home = temporaryDirectory();
