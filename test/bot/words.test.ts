@@ -43,6 +43,19 @@ describe('a message of Slack', () => {
   });
 });
 
+describe('steps', () => {
+  it('say in words how each of them stands, in every chat', () => {
+    const words = { todo: 'to do', doing: 'in progress', done: 'done', failed: 'failed' };
+    for (const { card } of cardSamples) {
+      const steps = card.parts.flatMap((part) => (part.part === 'steps' ? part.steps.slice(0, 6) : []));
+      for (const { state } of steps) {
+        expect(JSON.stringify(renderSlack(card).blocks), card.title).toContain(words[state]);
+        expect(JSON.stringify(renderTeams(card).body), card.title).toContain(words[state]);
+      }
+    }
+  });
+});
+
 describe('a card of Teams', () => {
   it('says in words for clients without cards what its colour stands for', () => {
     const said = {

@@ -15,7 +15,7 @@ const labelMax = 120;
 const stepMax = 200;
 
 const stepMarks = { todo: '▫️', doing: '⏳', done: '✅', failed: '❌' };
-const stepWords = { todo: '', doing: 'in progress', done: '', failed: 'failed' };
+const stepWords = { todo: 'to do', doing: 'in progress', done: 'done', failed: 'failed' };
 
 /** A rich text block of one section. */
 export function rich(elements: RichTextElement[]): RichTextBlock {
