@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AppStage, openAppStage, webYaml } from './apps-stage.ts';
-import { words } from './stage.ts';
+import { people, words } from './stage.ts';
 
 let on: AppStage;
 beforeAll(async () => {
@@ -73,5 +73,77 @@ describe('apps from manifests', () => {
     expect(await on.read('/api/v1/namespaces/default/configmaps/mine')).toBeDefined();
     expect(await on.read('/api/v1/namespaces/kqueen/secrets/kqueen-app-web-1')).toBeUndefined();
     expect(words(await stage.say('grace', 'app delete web-1 web'))).toMatch(/KQueen has deployed no app web/);
+  });
+});
+
+/** Changes the record of the cluster, as another command has done it. */
+async function changed(part: { purpose?: string; owner?: string }): Promise<void> {
+  const cluster = await on.stage.cluster('web-1');
+  if (!cluster) throw new Error('no cluster');
+  await on.stage.put({
+    op: 'put',
+    ref: { kind: 'cluster', org: cluster.org, id: cluster.id },
+    record: { ...cluster, ...part },
+  });
+}
+
+describe('who may', () => {
+  test('on a production cluster an admin decides on the very manifests that were asked for', async () => {
+    const { stage } = on;
+    await changed({ purpose: 'production' });
+    const asked = await stage.fill('grace', await stage.say('grace', 'app deploy web-1 prod'), {
+      manifest: webYaml({ name: 'prod' }),
+    });
+    expect(words(asked)).toMatch(/an admin decides|asked for/);
+    const job = await stage.lastJob();
+    expect(job).toMatchObject({ state: 'AwaitingApproval', work: { op: 'app.deploy' } });
+    expect(await on.read(`${deployments}/prod`)).toBeUndefined();
+    const agreed = await stage.say('anna', `approve ${job.id}`);
+    expect(words(agreed)).not.toMatch(/has changed/);
+    expect(await on.ended()).toMatchObject({ state: 'Succeeded' });
+    expect(await on.read(`${deployments}/prod`)).toBeDefined();
+    await changed({ purpose: 'development' });
+  });
+
+  test('nobody deploys what another has pasted, and members allow no privileges', async () => {
+    const { stage } = on;
+    const plan = await stage.fill('grace', await stage.say('grace', 'app deploy web-1'), {
+      manifest: webYaml({ name: 'hers' }),
+    });
+    const line = plan.card?.buttons.find(({ label }) => label === 'Deploy it')?.command ?? '';
+    expect(words(await stage.say('anna', line, { source: 'button' }))).toMatch(/is not kept any more/);
+    expect(words(await stage.say('mel', 'app deploy web-1 x'))).toMatch(/Only its owner or an admin/);
+    await changed({ owner: people.dev.id });
+    const own = await stage.say('dev', 'app deploy web-1 allow=privileged');
+    expect(words(await stage.fill('dev', own, { manifest: webYaml({ name: 'his' }), allow: 'privileged' }))).toMatch(
+      /Only an admin allows/,
+    );
+    await changed({ owner: people.grace.id });
+  });
+
+  test('broken YAML is said at its field with line and column, and what was written stays', async () => {
+    const { stage } = on;
+    const answer = await stage.fill('grace', await stage.say('grace', 'app deploy web-1 broken'), {
+      manifest: 'kind: [',
+    });
+    expect(answer.problems).toMatchObject([
+      { field: 'manifest', message: expect.stringMatching(/broken at line 1, column \d+/) as string },
+    ]);
+    expect(words(await stage.fill('grace', await stage.say('grace', 'app deploy web-1 broken'), {}))).toMatch(
+      /Give manifests, or their address/,
+    );
+  });
+
+  test('a Secret in manifests is kept sealed, and is in no message, record or log', async () => {
+    const { stage } = on;
+    const secret = `canary-${Math.random().toString(36).slice(2)}`;
+    const manifest = `apiVersion: v1\nkind: Secret\nmetadata: {name: canary}\nstringData:\n  password: ${secret}\n`;
+    const plan = await stage.fill('grace', await stage.say('grace', 'app deploy web-1'), { manifest });
+    expect(words(plan)).toMatch(/Secret default\/canary: 1 value, not shown/);
+    await stage.press('grace', plan, 'Deploy it');
+    const job = await on.ended();
+    expect(job.state).toBe('Succeeded');
+    expect(JSON.stringify([job, plan, stage.told, stage.log])).not.toContain(secret);
+    expect(stage.onDisk(secret)).toBe(false);
   });
 });

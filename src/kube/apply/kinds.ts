@@ -66,13 +66,6 @@ export function openKinds(talk: Talk, manifests: readonly Manifest[]): Kinds {
   };
 }
 
-/** The place of a manifest; a Fault that names the kind when the cluster does not know it. */
-export async function placeOf(kinds: Kinds, manifest: Manifest): Promise<Place> {
-  const found = await kinds.find(manifest);
-  if (found) return found;
-  throw unknownKind(manifest);
-}
-
 /** The Fault for a kind that is nowhere. */
 export function unknownKind(manifest: Manifest): Fault {
   return new Fault(

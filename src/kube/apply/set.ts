@@ -13,7 +13,7 @@ import { applyObject, readObject } from './server.ts';
 
 /** Which app an object belongs to, and of which revision it is. */
 export const appLabel = 'kqueen/app';
-export const revisionAnnotation = 'kqueen/revision';
+const revisionAnnotation = 'kqueen/revision';
 /** On a Secret whose values were made up: once it is there it stays as it is, since what uses it has them already. */
 export const generatedAnnotation = 'kqueen/generated';
 

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { Fault } from '../../core/errors.ts';
 import { unpack } from '../apply/bundle.ts';
-import { planDeploy, stepDeploy, type Want } from '../apply/deploy.ts';
+import { stepDeploy } from '../apply/deploy.ts';
+import { planDeploy, type Want } from '../apply/plan.ts';
 import type { WorkOperation } from '../operation.ts';
 
 const Input = z.object({ namespace: z.string().min(1), source: z.string() });

@@ -1,8 +1,9 @@
 /** New revisions of an app made of old ones: another image, an earlier state, a way in. */
 import { z } from 'zod';
 import { Fault } from '../../core/errors.ts';
-import { planDeploy, stepDeploy, type Want } from '../apply/deploy.ts';
+import { stepDeploy } from '../apply/deploy.ts';
 import { isObject, type JsonObject, listAt, type Manifest, objectAt } from '../apply/manifests.ts';
+import { planDeploy, type Want } from '../apply/plan.ts';
 import { podSpecOf } from '../apply/privileged.ts';
 import { publishObjects } from '../apply/publish.ts';
 import { manifestsOf, type Revision } from '../apply/revisions.ts';
