@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { commandsPage } from './docs/commands.ts';
 import { configurationPage } from './docs/configuration.ts';
 import { enginesPage } from './docs/engines.ts';
+import { parityPage } from './docs/parity.ts';
 
-const pages = [commandsPage, configurationPage, enginesPage];
+const pages = [commandsPage, configurationPage, enginesPage, parityPage];
 const root = join(import.meta.dirname, '..');
 const isCheck = process.argv.includes('--check');
 
