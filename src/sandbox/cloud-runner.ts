@@ -13,7 +13,7 @@ export type CloudActions = {
 
 /** How often, in real ms, and how many times nodes are looked at that should be Ready. */
 const LOOK_EVERY = 50;
-const LOOKS = 1200;
+const LOOKS = 3600;
 
 type Course = { began: number; cancel: () => void };
 

@@ -11,6 +11,7 @@ import {
   type OperationRecord,
   type OperationType,
   operationOf,
+  stepsOf,
 } from './cloud-records.ts';
 import { CloudError, type ClusterWish, checkVersion, checkWish, fingerprintOf, type Quota } from './cloud-rules.ts';
 import { type CloudActions, OperationRunner } from './cloud-runner.ts';
@@ -80,7 +81,20 @@ export class Cloud {
         continue;
       }
       this.#operations.set(operation.id, operation);
-      if (operation.status === 'running' || operation.status === 'pending') this.#runner.start(operation);
+      if (operation.status !== 'running' && operation.status !== 'pending') continue;
+      this.#redo(operation);
+      this.#runner.start(operation);
+    }
+  }
+
+  /** Asks again for what the finished steps of an operation asked for: a real API server may not have heard of it yet. */
+  #redo(operation: OperationRecord): void {
+    const { cluster, backend } = this.#stored(operation);
+    if (backend === undefined || operation.type === 'delete') return;
+    for (const { name } of stepsOf(operation).slice(0, operation.stepIndex)) {
+      if (name === 'Booting control plane') backend.seedControlPlane();
+      if (name === 'Joining nodes' || name === 'Resizing node pool')
+        takeStep('Joining nodes', operation, cluster, backend);
     }
   }
 

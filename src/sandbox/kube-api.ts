@@ -51,6 +51,8 @@ export class KubeApi {
   readonly #store: ObjectStore;
   readonly #kinds: Kinds;
   readonly #objects: Objects;
+  /** The deprecated resources that were asked for, as labels of a metric. */
+  readonly #deprecated = new Set<string>();
 
   constructor(cluster: KubeCluster) {
     this.#cluster = cluster;
@@ -96,6 +98,11 @@ export class KubeApi {
     if (!allowed(this.#store, user, wish)) {
       const why = refusal(user, resource.plural === 'namespaces' ? { ...wish, namespace: '' } : wish);
       throw forbidden(resource, name, why);
+    }
+    const warning = resource.definition?.deprecated;
+    if (warning !== undefined) {
+      exchange.warn(warning);
+      this.#deprecated.add(`group="${resource.group}",resource="${resource.plural}",version="${resource.version}"`);
     }
     if (resource.review) await this.#review(exchange, resource, user);
     else if (subresource !== '' && subresource !== 'status') await this.#subresource(exchange, target);
@@ -165,6 +172,13 @@ export class KubeApi {
     const schema = openapi(this.#kinds, path, exchange.headers.accept ?? '', version);
     if (schema !== undefined) {
       exchange.send(200, schema.body, schema.type);
+      return;
+    }
+    if (path === '/metrics') {
+      const name = 'apiserver_requested_deprecated_apis';
+      const lines = [...this.#deprecated].map((labels) => `${name}{${labels},removed_release="",subresource=""} 1\n`);
+      const help = `# HELP ${name} [STABLE] Gauge of deprecated APIs that have been requested\n# TYPE ${name} gauge\n`;
+      exchange.send(200, `${help}${lines.join('')}`, 'text/plain; version=0.0.4; charset=utf-8');
       return;
     }
     const whole = aggregated(this.#kinds, path, exchange.headers.accept ?? '');

@@ -32,6 +32,13 @@ function texts(value: JsonObject, ...path: string[]): string[] {
   return listAt(value, ...path).filter((item) => typeof item === 'string');
 }
 
+/** What users of a deprecated version are warned of. */
+function deprecation(spec: JsonObject, version: JsonObject): string | undefined {
+  if (version.deprecated !== true) return undefined;
+  const name = `${textAt(spec, 'group')}/${textAt(version, 'name')} ${textAt(spec, 'names', 'kind')}`;
+  return textAt(version, 'deprecationWarning') ?? `${name} is deprecated`;
+}
+
 /** The resources that a definition has served; none before its names are accepted. */
 function resourcesOf(definition: JsonObject): Resource[] {
   const spec = objectAt(definition, 'spec');
@@ -54,6 +61,7 @@ function resourcesOf(definition: JsonObject): Resource[] {
       definition: {
         columns: objectsAt(version, 'additionalPrinterColumns'),
         scale: objectAt(version, 'subresources', 'scale'),
+        deprecated: deprecation(spec, version),
       },
     }),
   );

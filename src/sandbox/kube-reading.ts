@@ -63,7 +63,9 @@ export function listObjects(store: ObjectStore, scope: Scope): JsonObject {
   const last = page.at(-1);
   if (page.length < rest.length && last !== undefined) {
     metadata.continue = Buffer.from(JSON.stringify({ version, after: place(last) })).toString('base64url');
-    metadata.remainingItemCount = rest.length - page.length;
+    // The API server does not count what a selector would leave.
+    const selective = (scope.query.get('labelSelector') ?? '') + (scope.query.get('fieldSelector') ?? '') !== '';
+    if (!selective) metadata.remainingItemCount = rest.length - page.length;
   }
   return shapeList(scope.resource, page, scope.form, metadata);
 }

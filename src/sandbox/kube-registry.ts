@@ -23,8 +23,8 @@ export type Resource = {
   review: boolean;
   /** Whether objects are made up when they are read, and can only be read. */
   computed: boolean;
-  /** Printed columns and paths of the scale of a custom resource. */
-  definition?: { columns: readonly JsonObject[]; scale: JsonObject };
+  /** Printed columns and paths of the scale of a custom resource, and what its users are warned of. */
+  definition?: { columns: readonly JsonObject[]; scale: JsonObject; deprecated: string | undefined };
   /** The OpenAPI v3 schema of a custom resource; the kinds that every API server has come without. */
   schema?: JsonObject;
 };

@@ -146,6 +146,31 @@ describe.each(SERVERS)('$name', ({ name: serverName, skipped, open }) => {
       ]);
       const status = await merge(`${path}/one/status`, { status: { phase: 'Fine' }, spec: { size: 9 } });
       expect([at(status.body, 'status.phase'), at(status.body, 'spec.size')]).toEqual(['Fine', 2]);
+      const older = group('suite.example.com/v1beta1', `${plural}/one`);
+      await merge(`${definitions}/${plural}.suite.example.com`, {
+        spec: {
+          versions: [
+            {
+              name: 'v1',
+              served: true,
+              storage: true,
+              schema: { openAPIV3Schema: schema },
+              subresources: { status: {} },
+            },
+            { name: 'v1beta1', served: true, storage: false, deprecated: true, schema: { openAPIV3Schema: schema } },
+          ],
+        },
+      });
+      const beta = await until('the older version to be served', async () => {
+        const answer = await cluster.call('GET', older);
+        return answer.status === 200 ? answer : undefined;
+      });
+      expect(at(beta.body, 'apiVersion')).toBe('suite.example.com/v1beta1');
+      expect(beta.warnings.join()).toContain(`suite.example.com/v1beta1 Widget${suffix} is deprecated`);
+      const metric = await cluster.call('GET', '/metrics');
+      expect(metric.text).toMatch(
+        new RegExp(`apiserver_requested_deprecated_apis\\{[^}]*resource="${plural}"[^}]*version="v1beta1"`),
+      );
       await cluster.call('DELETE', `${definitions}/${plural}.suite.example.com`);
       await until('the resource to be gone', async () =>
         (await cluster.call('GET', path)).status === 404 ? true : undefined,
