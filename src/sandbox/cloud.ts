@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { SandboxClock } from './clock.ts';
 import { type ClusterBackend, ownBackend } from './cloud-backend.ts';
 import { Histories } from './cloud-history.ts';
+import { Quotas } from './cloud-quota.ts';
 import {
   type ClusterRecord,
   clusterOf,
@@ -18,7 +19,6 @@ import { type CloudActions, OperationRunner } from './cloud-runner.ts';
 import { takeStep } from './cloud-steps.ts';
 import type { SandboxDatabase } from './database.ts';
 import type { Faults } from './faults.ts';
-import { numberAt } from './json.ts';
 import { KubeApi } from './kube-api.ts';
 import { randomToken } from './kube-objects.ts';
 import { ObjectStore } from './kube-store.ts';
@@ -36,8 +36,6 @@ export type CloudParts = {
   real?: (cluster: ClusterRecord, note: (message: string) => void) => ClusterBackend;
 };
 
-const DEFAULT_QUOTA: Quota = { clusters: 100, nodes: 500 };
-
 /** How long the events in clusters are kept, and how often old ones are looked for, ms. */
 const EVENTS_KEPT = 3600 * 1000;
 const PRUNE_EVERY = 300 * 1000;
@@ -53,12 +51,13 @@ export class Cloud {
   readonly #running = new Map<string, ClusterBackend>();
   readonly #histories: Histories;
   readonly #runner: OperationRunner;
-  #quota: Quota = DEFAULT_QUOTA;
+  readonly #quotas: Quotas;
   #pruning: NodeJS.Timeout | undefined;
 
   constructor(parts: CloudParts) {
     this.#parts = parts;
     this.#histories = new Histories(parts.db);
+    this.#quotas = new Quotas(parts.db);
     this.#runner = new OperationRunner(parts.clock, this.#actions());
   }
 
@@ -66,9 +65,6 @@ export class Cloud {
   open(): void {
     const { db } = this.#parts;
     this.#pruning = setInterval(() => this.#prune(), PRUNE_EVERY);
-    for (const body of db.records('quota')) {
-      this.#quota = { clusters: numberAt(body, 'clusters') ?? 0, nodes: numberAt(body, 'nodes') ?? 0 };
-    }
     for (const body of db.records('cluster')) {
       const cluster = clusterOf(body);
       this.#clusters.set(cluster.name, cluster);
@@ -120,13 +116,12 @@ export class Cloud {
 
   /** What the account may use. */
   get quota(): Quota {
-    return this.#quota;
+    return this.#quotas.limit;
   }
 
   /** Changes what the account may use. */
   setQuota(quota: Quota): void {
-    this.#quota = quota;
-    this.#parts.db.putRecord('quota', 'quota', { ...quota });
+    this.#quotas.set(quota);
   }
 
   /** What the account uses. */
@@ -189,7 +184,7 @@ export class Cloud {
       });
     }
     checkWish(wish);
-    this.#checkQuota(1, wish.nodes);
+    this.#quotas.check(this.used(), { clusters: 1, nodes: wish.nodes });
     const cluster: ClusterRecord = {
       ...wish,
       id: randomBytes(6).toString('hex'),
@@ -226,7 +221,7 @@ export class Cloud {
     if (version !== undefined) {
       checkVersion(cluster.version, version);
     }
-    this.#checkQuota(0, (change.nodes ?? cluster.nodes) - cluster.nodes);
+    this.#quotas.check(this.used(), { clusters: 0, nodes: (change.nodes ?? cluster.nodes) - cluster.nodes });
     cluster.status = 'RECONCILING';
     cluster.statusMessage = '';
     const parts = Object.entries(change).map(([key, value]) => `${key}=${value}`);
@@ -267,18 +262,6 @@ export class Cloud {
       if (operation.status !== 'running' || operation.fault === undefined) continue;
       delete operation.fault;
       this.#runner.restart(operation);
-    }
-  }
-
-  #checkQuota(clusters: number, nodes: number): void {
-    const used = this.used();
-    for (const kind of ['clusters', 'nodes'] as const) {
-      const wanted = kind === 'clusters' ? clusters : nodes;
-      const limit = this.#quota[kind];
-      if (wanted > 0 && used[kind] + wanted > limit) {
-        const message = `Quota of ${kind} exceeded: ${used[kind]} of ${limit} in use, ${wanted} more asked for.`;
-        throw new CloudError(403, 'quota_exceeded', message, { quota: kind, limit, used: used[kind] });
-      }
     }
   }
 
