@@ -2,7 +2,23 @@
 
 /** Small words that stand for a key (`on`, `because`) and nouns: alone, the grammar would not read them as a value. */
 export const spokenWords: ReadonlySet<string> = new Set([
-  ...['on', 'in', 'for', 'because', 'as', 'to', 'at', 'about', 'notify', 'notifications', 'digest'],
+  ...[
+    'on',
+    'in',
+    'for',
+    'because',
+    'as',
+    'to',
+    'at',
+    'of',
+    'by',
+    'from',
+    'with',
+    'about',
+    'notify',
+    'notifications',
+    'digest',
+  ],
   ...['cluster', 'clusters', 'job', 'jobs', 'approval', 'approvals', 'provisioner', 'provisioners'],
   ...['engine', 'engines', 'fleet', 'health', 'help', 'person', 'people', 'role', 'app', 'channel', 'kqueen'],
 ]);
