@@ -125,4 +125,39 @@ describe('apps that run', () => {
     );
     expect(words(await on.stage.say('mel', 'app show web-1 web'))).toMatch(/on every node/);
   });
+
+  test('a deadline of its own is said with what the scheduler says; a retry goes on with the same revision', async () => {
+    const { stage } = on;
+    const form = await stage.say('grace', 'app deploy web-1 slow within=1s');
+    const plan = await stage.fill('grace', form, {
+      manifest: webYaml({ name: 'slow', image: 'x/pending:1', replicas: 1 }),
+    });
+    await stage.press('grace', plan, 'Deploy it');
+    const job = await on.ended();
+    expect(job.state).toBe('Failed');
+    expect(job.note).toMatch(/slow does not get ready.*0 of 1 ready\. .*Pending/);
+    expect(jobCard(job, { now: Date.now() }).buttons.map(({ label }) => label)).not.toContain('Rollback');
+    await stage.say('grace', `job retry ${job.id}`);
+    const again = await on.ended();
+    expect(again).toMatchObject({ state: 'Failed', retryOf: job.id });
+    expect(await on.read('/api/v1/namespaces/kqueen/secrets/kqueen-app-slow-2')).toBeUndefined();
+    const shown = words(await stage.say('mel', 'app show web-1 slow'));
+    expect(shown).toMatch(/0 of 1 ready/);
+    expect(shown).toMatch(/Pending/);
+  });
+
+  test('a quota that refuses pods is said in its own words', async () => {
+    await on.api('POST', '/api/v1/namespaces', { metadata: { name: 'tight' } });
+    await on.api('POST', '/api/v1/namespaces/tight/resourcequotas', {
+      metadata: { name: 'few' },
+      spec: { hard: { pods: '1' } },
+    });
+    const { stage } = on;
+    const form = await stage.say('grace', 'app deploy web-1 crowd namespace=tight within=2s');
+    const plan = await stage.fill('grace', form, { manifest: webYaml({ name: 'crowd', replicas: 2 }) });
+    await stage.press('grace', plan, 'Deploy it');
+    const job = await on.ended();
+    expect(job.state).toBe('Failed');
+    expect(job.note).toMatch(/1 of 2 ready\..*exceeded quota: few/);
+  });
 });

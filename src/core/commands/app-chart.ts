@@ -5,7 +5,7 @@ import type { Form } from '../card.ts';
 import { type Command, lineOf } from '../command.ts';
 import type { Stored } from '../ports/store.ts';
 import { field, fieldsOf, type Problem } from '../schema.ts';
-import { appNameField, deploy, deployFields, firstPlan, pick, problemAt, wordsOf } from './app-deploy.ts';
+import { appNameField, deploy, deployFields, firstPlan, pick, problemAt, ways, wordsOf } from './app-deploy.ts';
 import { namespaceField } from './app-restart.ts';
 import { workable } from './cluster-work.ts';
 import { clusterField } from './common.ts';
@@ -109,7 +109,7 @@ function chartForm(found: Stored<'cluster'>, values: Record<string, string>, pro
   }));
   return {
     title: `Deploy a chart to ${found.record.name}`.slice(0, 60),
-    command: lineOf(appChart, { cluster: found.record.name }),
+    command: lineOf(appChart, { cluster: found.record.name, ...ways(values) }),
     submit: 'Show the plan',
     intro:
       'Helm makes the manifests; nothing is changed before you have seen what would change. Hooks of the chart are not run.',

@@ -135,7 +135,7 @@ function deployForm(
     .map((each) => ({ ...each, ...problemAt(problems, each.key) }));
   return {
     title: `Deploy to ${found.record.name}`.slice(0, 60),
-    command: lineOf(appDeploy, { cluster: found.record.name }),
+    command: lineOf(appDeploy, { cluster: found.record.name, ...ways(values) }),
     submit: 'Show the plan',
     intro: 'Nothing is changed before you have seen what would change. What you paste is kept sealed.',
     fields,
@@ -250,6 +250,11 @@ export function readWithin(text: string | undefined): number {
     });
   }
   return ms;
+}
+
+/** How it is deployed, as it was typed: what a form does not ask goes on with it. */
+export function ways(values: Record<string, string>): Record<string, string> {
+  return pick(values, ['force', 'allow', 'within']);
 }
 
 /** Some of the values. */

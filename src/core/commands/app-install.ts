@@ -6,7 +6,7 @@ import { type Answer, type Command, lineOf } from '../command.ts';
 import { Fault } from '../errors.ts';
 import type { Stored } from '../ports/store.ts';
 import { field, fieldsOf, type Problem, readValues } from '../schema.ts';
-import { appNameField, deploy, deployFields, firstPlan, pick, problemAt } from './app-deploy.ts';
+import { appNameField, deploy, deployFields, firstPlan, pick, problemAt, ways } from './app-deploy.ts';
 import { namespaceField } from './app-restart.ts';
 import { workable } from './cluster-work.ts';
 import { clusterField, toCaller } from './common.ts';
@@ -68,7 +68,7 @@ export const appInstall: Command = {
     const words = `${app.name} of the catalogue`;
     if (draft) return deploy(context, found, appInstall, { ...line, draft }, await readDraft(context, draft), words);
     const schema = catalogueSchema(app);
-    const form = (problems: Problem[]) => installForm(found, app, given, problems);
+    const form = (problems: Problem[]) => installForm(found, app, given, ways(values), problems);
     if (!given.name && context.source !== 'form') return { audience: 'caller', form: form([]) };
     const read = readValues(schema.extend(own), given);
     if (!read.ok) {
@@ -112,12 +112,13 @@ function installForm(
   found: Stored<'cluster'>,
   app: CatalogueApp,
   values: Record<string, string>,
+  typed: Record<string, string>,
   problems: Problem[],
 ): Form {
   const fields = fieldsOf(catalogueSchema(app).extend(own), { name: app.name, ...values });
   return {
     title: `Install ${app.title} in ${found.record.name}`.slice(0, 60),
-    command: lineOf(appInstall, { cluster: found.record.name, what: app.name }),
+    command: lineOf(appInstall, { cluster: found.record.name, what: app.name, ...typed }),
     submit: 'Show the plan',
     intro:
       'Passwords are made up, kept in a Secret of the cluster and shown to nobody; whoever has access with the role edit reads them there.',

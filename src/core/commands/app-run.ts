@@ -6,7 +6,7 @@ import { type Command, lineOf } from '../command.ts';
 import { Fault } from '../errors.ts';
 import type { Stored } from '../ports/store.ts';
 import { field, fieldsOf, type Problem, parsePairs, readValues } from '../schema.ts';
-import { appNameField, deploy, deployFields, firstPlan, pick, problemAt } from './app-deploy.ts';
+import { appNameField, deploy, deployFields, firstPlan, pick, problemAt, ways } from './app-deploy.ts';
 import { hostField, partsOf, portsField } from './app-expose.ts';
 import { namespaceField } from './app-restart.ts';
 import { imageSchema } from './app-update.ts';
@@ -118,7 +118,7 @@ function runForm(found: Stored<'cluster'>, values: Record<string, string>, probl
   }));
   return {
     title: `Run an image in ${found.record.name}`.slice(0, 60),
-    command: lineOf(appRun, { cluster: found.record.name }),
+    command: lineOf(appRun, { cluster: found.record.name, ...ways(values) }),
     submit: 'Show the plan',
     intro: 'Nothing is changed before you have seen what would be made.',
     fields,
