@@ -121,7 +121,7 @@ function installForm(
     command: lineOf(appInstall, { cluster: found.record.name, what: app.name, ...typed }),
     submit: 'Show the plan',
     intro:
-      'Passwords are made up, kept in a Secret of the cluster and shown to nobody; whoever has access with the role edit reads them there.',
+      'Passwords are made up, kept in a Secret of the cluster and shown to nobody; access with the role edit to their namespace reads them.',
     fields: fields.map((each) => ({ ...each, ...problemAt(problems, each.key) })),
     private: false,
   };

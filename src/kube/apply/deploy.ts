@@ -296,7 +296,7 @@ async function prune(
 function notesOf(all: readonly Placed[]): Fact[] {
   return all.flatMap(({ manifest }) => {
     if (objectAt(manifest.object, 'metadata', 'annotations')[generatedAnnotation] !== 'true') return [];
-    const value = `in the Secret ${manifest.name} of namespace ${manifest.namespace ?? 'default'}; whoever has access with the role edit reads it there`;
+    const value = `in the Secret ${manifest.name} of namespace ${manifest.namespace ?? 'default'}; access with the role edit to that namespace reads it`;
     return [{ label: 'Passwords', value }];
   });
 }
