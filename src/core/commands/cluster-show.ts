@@ -1,17 +1,12 @@
 import { z } from 'zod';
 import type { Button, Card, Part } from '../card.ts';
-import type { Command, Context } from '../command.ts';
-import { clusterKubeconfig, hasKubeconfig, refusesCredentials, renewKubeconfig } from '../connect.ts';
-import { asFault, Fault } from '../errors.ts';
-import { healthRecord } from '../health.ts';
+import type { Command } from '../command.ts';
 import { formatLine } from '../line.ts';
 import type { Engine } from '../ports/engine.ts';
-import type { ClusterHealth } from '../ports/kube.ts';
 import type { Cluster, Health } from '../records.ts';
-import { formatBytes, formatCores } from '../units.ts';
 import { clusterButtons, clusterFacts, healthFacts } from '../views/job.ts';
 import { ago, phaseTone, standing } from '../words.ts';
-import { clusterField, findCluster, seeCluster, toCaller } from './common.ts';
+import { clusterField, seeCluster, toCaller } from './common.ts';
 
 /** One cluster as KQueen knows it; nothing outside is asked. */
 export const clusterShow: Command = {
@@ -101,100 +96,11 @@ function originFacts({ origin, readOnly }: Cluster): { label: string; value: str
 }
 
 /** The next steps, without access where KQueen only looks, and with accepting what was changed by hand. */
-function fittingButtons(cluster: Cluster, engine: Pick<Engine, 'capabilities'> | undefined): Button[] {
+export function fittingButtons(cluster: Cluster, engine: Pick<Engine, 'capabilities'> | undefined): Button[] {
   const all = clusterButtons(cluster, engine?.capabilities).filter(
     ({ command }) => !(cluster.readOnly && command?.startsWith('cluster access')),
   );
   if (!cluster.drift || cluster.openJob !== undefined) return all;
   const accept = formatLine('cluster accept', ['cluster'], { cluster: cluster.name });
   return [{ label: 'Accept', command: accept }, ...all.filter(({ command }) => !command?.startsWith('cluster show'))];
-}
-
-/** Looks at a cluster now, through its own API. */
-export const clusterCheck: Command = {
-  name: 'cluster check',
-  aliases: ['cluster health'],
-  summary: 'Look at a cluster now, through its own API',
-  examples: ['cluster check dev-1'],
-  group: 'Clusters',
-  policy: 'cluster:get',
-  changes: false,
-  args: z.object({ cluster: clusterField }),
-  positional: ['cluster'],
-  async run(context, values) {
-    const { record } = await findCluster(context, values.cluster ?? '');
-    if (!hasKubeconfig(record, context.engines) || record.stopped) {
-      const state = record.stopped ? 'it is stopped' : `it is ${record.phase}`;
-      throw new Fault('conflict', `Cluster ${record.name} cannot be looked at now: ${state}.`, {
-        next: `See cluster show ${record.name}.`,
-      });
-    }
-    const seen = await look(context, record);
-    const health = healthRecord(
-      record.org,
-      record.id,
-      seen,
-      context.cache.get({ kind: 'health', org: record.org, id: record.id }),
-    );
-    const verdict =
-      health.verdict === 'Healthy'
-        ? 'healthy: everything KQueen looks at is as it should be'
-        : health.verdict.toLowerCase();
-    const parts: Part[] = [{ part: 'facts', facts: healthFacts(health) }];
-    for (const condition of health.conditions.filter(({ status }) => status !== 'True')) {
-      parts.push({ part: 'text', text: `*${condition.type}*: ${condition.message}` });
-    }
-    if (seen.nodes.length > 0) {
-      parts.push({
-        part: 'table',
-        caption: 'Nodes: requests of what can be used',
-        columns: ['Node', 'Ready', 'CPU', 'Memory', 'Pods'],
-        rows: seen.nodes
-          .slice(0, 30)
-          .map((node) => [
-            node.name,
-            node.ready ? 'yes' : `NO${node.problems.length > 0 ? `: ${node.problems.join(', ')}` : ''}`,
-            `${formatCores(node.requests.cpu)} of ${formatCores(node.allocatable.cpu)}`,
-            `${formatBytes(node.requests.memory)} of ${formatBytes(node.allocatable.memory)}`,
-            `${node.requests.pods} of ${node.allocatable.pods}`,
-          ]),
-      });
-    }
-    if (health.problems.length > 0) {
-      parts.push({
-        part: 'table',
-        caption: 'Not as it should be, worst first',
-        columns: ['What', 'Where', 'Why'],
-        rows: health.problems.map(({ kind, namespace, name, reason }) => [`${kind} ${name}`, namespace, reason]),
-      });
-    }
-    const engine = context.engines.get(record.engine);
-    return toCaller({
-      title: `Cluster ${record.name} is ${health.verdict.toLowerCase()}`,
-      tone: health.verdict === 'Healthy' ? 'good' : health.verdict === 'Degraded' ? 'warn' : 'bad',
-      text: `Cluster ${record.name} is ${verdict}.`,
-      parts,
-      buttons: fittingButtons(record, context.engines.get(record.engine)).filter(({ label }) => label !== 'Check'),
-      ...(engine?.notice ? { footer: engine.notice } : {}),
-    });
-  },
-};
-
-/** Looks through the cluster's own API; where that refuses the credentials, once more with those that the provider gives now. */
-async function look(context: Context, cluster: Cluster): Promise<ClusterHealth> {
-  const { now } = context;
-  const kubeconfig = await clusterKubeconfig(context, cluster, { now, call: context.call(10_000) });
-  const seen = await context.kube.probe(kubeconfig, context.call(10_000));
-  if (!refusesCredentials(seen)) return seen;
-  try {
-    const fresh = await renewKubeconfig(context, cluster, kubeconfig, { now, call: context.call(10_000) });
-    return fresh === null ? seen : await context.kube.probe(fresh, context.call(10_000));
-  } catch (thrown) {
-    const fault = asFault(thrown);
-    context.log.info(
-      { cluster: cluster.id, detail: fault.detail },
-      `no other credentials were given: ${fault.message}`,
-    );
-    return seen;
-  }
 }

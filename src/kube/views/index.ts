@@ -1,3 +1,4 @@
+import { checkView } from '../check/index.ts';
 import type { View } from '../operation.ts';
 import { appsView, appView } from './apps.ts';
 import { deploymentsView } from './deployments.ts';
@@ -13,6 +14,7 @@ import { urlsView } from './urls.ts';
 import { volumesView } from './volumes.ts';
 
 const all: readonly View[] = [
+  checkView,
   deploymentsView,
   eventsView,
   imagesView,

@@ -10,7 +10,7 @@ import { eachPod, podState } from './pods.ts';
 const room = { characters: 2_600, lines: 50 };
 
 /** Who stands behind the ReplicaSets and Jobs, by their uid: the Deployment or CronJob that people know. */
-async function controllers(talk: Talk, namespace: string): Promise<Map<string, string>> {
+export async function controllers(talk: Talk, namespace: string): Promise<Map<string, string>> {
   const behind = new Map<string, string>();
   for (const [group, plural] of [
     ['apps/v1', 'replicasets'],
