@@ -111,11 +111,8 @@ export function openKube(options: KubeOptions): Kube {
         }),
       ),
     issueAccess: (kubeconfig, request, call) =>
-      run(
-        'issueAccess',
-        kubeconfig,
-        call,
-        withClient((client, connection) => issuePersonalAccess(client, connection, request)),
+      run('issueAccess', kubeconfig, call, async (connection, transport, real) =>
+        issuePersonalAccess(await talkTo(connection, transport, real), connection, request),
       ),
     review: (kubeconfig, call) =>
       run('review', kubeconfig, call, (connection, transport, real) =>

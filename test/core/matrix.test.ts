@@ -37,6 +37,8 @@ const lines: Record<string, string> = {
   'cluster get': 'cluster get pods dev-1',
   'app logs': 'app logs dev-1 web',
   'cluster access': 'cluster access dev-1',
+  'cluster access list': 'cluster access list dev-1',
+  'cluster access revoke': 'cluster access revoke dev-1',
   'cluster edit': 'cluster edit dev-1 purpose=demo',
   'cluster scale': 'cluster scale dev-1 nodes=5',
   'cluster autoscale': 'cluster autoscale dev-1 min=1 max=3',

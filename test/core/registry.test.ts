@@ -83,6 +83,7 @@ test('D8 the registry holds the commands of the design and no other', () => {
         'doctor',
       ],
       ...['create', 'show', 'check', 'get', 'access', 'edit', 'delete', 'forget'].map((verb) => `cluster ${verb}`),
+      ...['access list', 'access revoke'].map((verb) => `cluster ${verb}`),
       ...['scale', 'autoscale', 'upgrade', 'stop', 'start'].map((verb) => `cluster ${verb}`),
       ...['provisioners', 'provisioner add', 'provisioner check', 'provisioner edit', 'provisioner remove'],
       ...['provisioner discover', 'cluster import', 'cluster adopt', 'cluster detach', 'cluster accept'],

@@ -24,12 +24,20 @@ export function handoutId(token: string): string {
   return createHash('sha256').update(token).digest('hex');
 }
 
+/** One name of a namespace, or several with commas; empty for none. */
+const namespaceList = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\s*,\s*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*)?$/;
+
 /** A personal, short-lived credential for a cluster, handed to its requester alone. */
 export const clusterAccess: Command = {
   name: 'cluster access',
-  aliases: ['cluster kubeconfig', 'cluster credentials', 'kubeconfig'],
+  aliases: ['access', 'cluster kubeconfig', 'cluster credentials', 'kubeconfig'],
   summary: 'A kubeconfig of your own, for an hour at most',
-  examples: ['cluster access dev-1', 'cluster access dev-1 as view for 30m', 'cluster access dev-1 how=provider'],
+  examples: [
+    'cluster access dev-1',
+    'cluster access dev-1 as view for 30m',
+    'cluster access dev-1 as edit namespaces=shop,cart',
+    'cluster access dev-1 how=provider',
+  ],
   group: 'Clusters',
   policy: 'cluster:access',
   changes: true,
@@ -37,7 +45,7 @@ export const clusterAccess: Command = {
     cluster: clusterField,
     role: field(z.enum(['view', 'edit', 'admin']).default('edit'), {
       label: 'Role',
-      help: 'view reads, edit changes workloads, admin manages namespaces.',
+      help: 'view reads, edit changes workloads, admin gives rights as well. Secrets only where namespaces are named.',
       order: 2,
     }),
     for: field(z.string().trim().default('1h'), { label: 'For how long', help: 'From 10m to 1h.', order: 3 }),
@@ -46,16 +54,24 @@ export const clusterAccess: Command = {
       help: 'kqueen: a token that KQueen has the cluster issue. provider: you sign in with your own account at the provider.',
       order: 4,
     }),
+    namespaces: field(
+      z
+        .string()
+        .trim()
+        .regex(namespaceList, 'Write names of namespaces with commas between them, such as shop,cart.')
+        .optional(),
+      { label: 'Namespaces', help: 'Rights in these alone; without any, in the whole cluster.', order: 5 },
+    ),
   }),
   positional: ['cluster'],
-  words: { as: 'role', for: 'for' },
+  words: { as: 'role', for: 'for', in: 'namespaces' },
   async run(context, values) {
     const { caller, now, publicUrl } = context;
     const { record: cluster } = await findCluster(context, values.cluster ?? '');
     demand(context, 'cluster:access', [cluster.owner]);
     if (values.how === 'provider') return throughProvider(context, cluster);
     refuseReadOnly(cluster);
-    if (!hasKubeconfig(cluster, context.engines) || cluster.phase !== 'Ready' || cluster.stopped) {
+    if (!isOpen(context, cluster)) {
       throw new Fault(
         'conflict',
         `Cluster ${cluster.name} has no credentials to give: it is ${cluster.stopped ? 'stopped' : cluster.phase}.`,
@@ -70,9 +86,19 @@ export const clusterAccess: Command = {
     const seconds = Math.min(longest, Math.max(shortest, Math.round(asked / 1_000)));
     const role = (values.role ?? 'edit') as AccessRole;
     const effect = { action: 'cluster.access', outcome: 'issued' as const, subject: cluster.name };
-    const footer = `Role ${role}, for ${formatDuration(seconds * 1_000)}. It is yours alone and is in the audit log.`;
+    const namespaces = (values.namespaces ?? '').split(',').map((each) => each.trim());
+    const scope = namespaces.filter((each) => each !== '');
+    const where = scope.length === 0 ? 'the whole cluster' : `only ${scope.join(', ')}`;
+    const footer = `Role ${role} in ${where}, for ${formatDuration(seconds * 1_000)}. It is yours alone and is in the audit log.`;
 
     const ownAccount = signInButton(context, cluster);
+    if (scope.length > 0 && context.place.chat === 'teams') {
+      throw new Fault(
+        'unsupported',
+        'Teams takes no files from KQueen, and a one-time link is only for access to the whole cluster.',
+        { field: 'namespaces', next: 'Ask without namespaces, or from the terminal.' },
+      );
+    }
     if (!publicUrl && context.place.chat === 'teams') {
       throw new Fault(
         'unsupported',
@@ -83,7 +109,8 @@ export const clusterAccess: Command = {
         },
       );
     }
-    if (publicUrl) {
+    // The record of a link holds no namespaces: one for a part of the cluster would open all of it.
+    if (publicUrl && scope.length === 0) {
       const token = context.newId(40);
       const handout: Handout = {
         v: 1,
@@ -120,7 +147,7 @@ export const clusterAccess: Command = {
       });
     }
 
-    const access = await issue(context, cluster, caller.person, role, seconds);
+    const access = await issue(context, cluster, caller.person, role, seconds, scope);
     const done = await context.effect([], {
       ...effect,
       says: `Your credential for ${cluster.name} was given to you already; ask again for a new one.`,
@@ -137,7 +164,10 @@ export const clusterAccess: Command = {
         text,
         parts: [
           { part: 'text', text },
-          { part: 'code', text: `kubectl --kubeconfig ${cluster.name}.kubeconfig get nodes` },
+          {
+            part: 'code',
+            text: `kubectl --kubeconfig ${cluster.name}.kubeconfig get ${scope.length === 0 ? 'nodes' : 'pods'}`,
+          },
         ],
         buttons: await ownAccount,
         footer,
@@ -152,6 +182,11 @@ export const clusterAccess: Command = {
     };
   },
 };
+
+/** Whether the cluster's own API can be asked now. */
+export function isOpen(context: Context, cluster: Cluster): boolean {
+  return hasKubeconfig(cluster, context.engines) && cluster.phase === 'Ready' && !cluster.stopped;
+}
 
 /** Access makes an account in the cluster, and at one that is read-only KQueen makes nothing. */
 function refuseReadOnly(cluster: Cluster): void {
@@ -233,16 +268,17 @@ async function signInButton(context: Context, cluster: Cluster): Promise<Button[
   return [{ label: 'Use my own account there', command }];
 }
 
-/** Issues the credential at the cluster. Also used by the one-time link, at the moment it is taken. */
+/** Issues the credential at the cluster, with rights in `namespaces` alone when there are any. Also used by the one-time link, at the moment it is taken. */
 export async function issue(
   context: Pick<Context, 'store' | 'sealer' | 'engines' | 'kube' | 'call' | 'now'>,
   cluster: Cluster,
   person: string,
   role: AccessRole,
   seconds: number,
+  namespaces: string[] = [],
 ): Promise<PersonalAccess> {
   refuseReadOnly(cluster);
   const call = context.call(10_000);
   const admin = await clusterKubeconfig(context, cluster, { now: context.now, call });
-  return context.kube.issueAccess(admin, { cluster: cluster.name, person, role, seconds }, call);
+  return context.kube.issueAccess(admin, { cluster: cluster.name, person, role, seconds, namespaces }, call);
 }

@@ -19,6 +19,7 @@ import { approve, deny } from './approve.ts';
 import { channel, channelDefault } from './channel.ts';
 import { clusterAccept } from './cluster-accept.ts';
 import { clusterAccess } from './cluster-access.ts';
+import { clusterAccessList, clusterAccessRevoke } from './cluster-access-list.ts';
 import { clusterAdopt } from './cluster-adopt.ts';
 import { clusterCheck } from './cluster-check.ts';
 import { clusterCreate } from './cluster-create.ts';
@@ -56,6 +57,8 @@ const all: readonly Command[] = [
   clusterCheck,
   clusterGet,
   clusterAccess,
+  clusterAccessList,
+  clusterAccessRevoke,
   clusterEdit,
   clusterScale,
   clusterAutoscale,

@@ -44,7 +44,7 @@ export interface ClusterHealth {
   problems: WorkloadProblem[];
 }
 
-/** The rights a personal credential carries: Kubernetes' own aggregate roles. */
+/** The rights a personal credential carries: Kubernetes' own `view`, and ClusterRoles of KQueen's for `edit` and `admin`. */
 export type AccessRole = 'view' | 'edit' | 'admin';
 
 export interface PersonalAccess {
@@ -78,10 +78,13 @@ export interface KubeReview {
 export interface Kube {
   /** Never throws for an unhealthy cluster: that is a condition. */
   probe(kubeconfig: string, call: Call): Promise<ClusterHealth>;
-  /** A ServiceAccount-bound token by TokenRequest, for at most an hour. `person` becomes part of the account's name and labels. */
+  /**
+   * A ServiceAccount-bound token by TokenRequest, for at most an hour. `person` becomes part of the account's name and labels. With `namespaces`
+   * it has rights in these alone; `bad-input` when one is not there.
+   */
   issueAccess(
     kubeconfig: string,
-    request: { cluster: string; person: string; role: AccessRole; seconds: number },
+    request: { cluster: string; person: string; role: AccessRole; seconds: number; namespaces?: string[] },
     call: Call,
   ): Promise<PersonalAccess>;
   /**

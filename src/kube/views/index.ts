@@ -1,5 +1,6 @@
 import { checkView } from '../check/index.ts';
 import type { View } from '../operation.ts';
+import { accountsView } from './accounts.ts';
 import { appsView, appView } from './apps.ts';
 import { deploymentsView } from './deployments.ts';
 import { eventsView } from './events.ts';
@@ -14,6 +15,7 @@ import { urlsView } from './urls.ts';
 import { volumesView } from './volumes.ts';
 
 const all: readonly View[] = [
+  accountsView,
   checkView,
   deploymentsView,
   eventsView,

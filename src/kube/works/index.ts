@@ -1,4 +1,5 @@
 import type { WorkOperation } from '../operation.ts';
+import { revokeAccess } from './access-revoke.ts';
 import { deleteApp } from './app-delete.ts';
 import { deployApp } from './app-deploy.ts';
 import { pauseApp } from './app-pause.ts';
@@ -17,6 +18,7 @@ const all: readonly WorkOperation[] = [
   pauseApp,
   recreateApp,
   deleteApp,
+  revokeAccess,
 ];
 
 /** Every kind of work, by its name. Being here is what lets a command ask for it. */
