@@ -270,10 +270,12 @@ describe('parity', () => {
   it('came out as it is kept, which is what the table is made of', async () => {
     const kinds = (run: Run) =>
       Object.fromEntries(
-        Object.entries(run).map(([key, result]) => [key, result === link ? 'link' : result.split(':')[0]]),
+        Object.entries(run)
+          .map(([key, result]) => [key, result === link ? 'link' : result.split(':')[0]] as const)
+          .sort(([one], [other]) => (one < other ? -1 : 1)),
       );
     const kept = Object.fromEntries(chats.map((chat) => [chat, kinds(runs[chat])]));
-    await expect(`${JSON.stringify(kept, null, 1)}\n`).toMatchFileSnapshot('./seen.json');
+    await expect(`${JSON.stringify(kept, null, 2)}\n`).toMatchFileSnapshot('./seen.json');
   });
 
   it('is what docs/parity.md shows; npm run docs writes it', () => {
