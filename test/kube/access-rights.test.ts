@@ -211,6 +211,30 @@ describe.each([
     },
   );
 
+  it.skipIf(skipped)("what was bound to Kubernetes' own edit is bound to KQueen's from the next issue on", async () => {
+    await accountMade('shop', 'builder');
+    const given = await issue('terminal:older', 'edit');
+    const bindings = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings';
+    type Binding = { metadata: { name: string; labels: Record<string, string> }; subjects: unknown[] };
+    const list = async () => ((await cluster.api('GET', bindings)).body as { items: Binding[] }).items;
+    const account = accountName('terminal:older');
+    const now = (await list()).find(({ metadata }) => metadata.name === `kqueen-access-${account}-kqueen-edit`);
+    const { status } = await cluster.api('POST', bindings, {
+      metadata: { name: `kqueen-access-${account}-edit`, labels: now?.metadata.labels },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' },
+      subjects: now?.subjects,
+    });
+    expect(status).toBe(201);
+    await eventually('it may mint', async () => (await statuses(given, [tokenOf('shop', 'builder')]))[0] === 201);
+    await issue('terminal:older', 'edit');
+    await eventually('it may not', async () => (await statuses(given, [tokenOf('shop', 'builder')]))[0] === 403);
+    const left = (await list()).map(({ metadata }) => metadata.name).filter((name) => name.includes(account));
+    expect(left.sort()).toEqual([
+      `kqueen-access-${account}-kqueen-access-look`,
+      `kqueen-access-${account}-kqueen-edit`,
+    ]);
+  });
+
   it.skipIf(skipped)('is listed, and revoked with everything it had', async () => {
     const person = 'slack:T1:leaver';
     const mine = await issue(person, 'edit', ['shop', 'other']);

@@ -1,14 +1,13 @@
 import { z } from 'zod';
 import { plainCard } from '../card.ts';
 import { type Command, type Context, lineOf } from '../command.ts';
-import { clusterKubeconfig } from '../connect.ts';
+import { clusterKubeconfig, hasKubeconfig } from '../connect.ts';
 import { Fault } from '../errors.ts';
 import { hashOf } from '../plan.ts';
 import { refusal } from '../policy.ts';
 import type { Change } from '../ports/store.ts';
 import type { Cluster } from '../records.ts';
 import { field } from '../schema.ts';
-import { isOpen } from './cluster-access.ts';
 import { clusterField, demand, findCluster, movedFault, repeatAnswer, toCaller, toPlace } from './common.ts';
 
 /** The way to a cluster in which KQueen makes accounts; a Fault that says why there is none. */
@@ -18,7 +17,9 @@ async function wayIn(context: Context, cluster: Cluster): Promise<string> {
       next: 'Ask whoever runs the cluster.',
     });
   }
-  if (!isOpen(context, cluster)) {
+  // Ending access must not wait for a change of the nodes to end.
+  const isRunning = cluster.phase === 'Ready' || cluster.phase === 'Updating';
+  if (!isRunning || cluster.stopped || !hasKubeconfig(cluster, context.engines)) {
     throw new Fault(
       'conflict',
       `The accounts of cluster ${cluster.name} cannot be seen: it is ${cluster.stopped ? 'stopped' : cluster.phase}.`,

@@ -71,7 +71,7 @@ export const clusterAccess: Command = {
     demand(context, 'cluster:access', [cluster.owner]);
     if (values.how === 'provider') return throughProvider(context, cluster);
     refuseReadOnly(cluster);
-    if (!isOpen(context, cluster)) {
+    if (!hasKubeconfig(cluster, context.engines) || cluster.phase !== 'Ready' || cluster.stopped) {
       throw new Fault(
         'conflict',
         `Cluster ${cluster.name} has no credentials to give: it is ${cluster.stopped ? 'stopped' : cluster.phase}.`,
@@ -182,11 +182,6 @@ export const clusterAccess: Command = {
     };
   },
 };
-
-/** Whether the cluster's own API can be asked now. */
-export function isOpen(context: Context, cluster: Cluster): boolean {
-  return hasKubeconfig(cluster, context.engines) && cluster.phase === 'Ready' && !cluster.stopped;
-}
 
 /** Access makes an account in the cluster, and at one that is read-only KQueen makes nothing. */
 function refuseReadOnly(cluster: Cluster): void {
