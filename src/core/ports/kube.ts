@@ -98,7 +98,12 @@ export interface Kube {
    * The objects of an app from where they come from, read and packed; changes nothing and asks the cluster nothing but what a chart wants to know of it.
    * `bad-input` names what is wrong, by line where there are lines.
    */
-  bundle(kubeconfig: string, app: { name: string; namespace: string }, source: AppSource, call: Call): Promise<AppBundle>;
+  bundle(
+    kubeconfig: string,
+    app: { name: string; namespace: string },
+    source: AppSource,
+    call: Call,
+  ): Promise<AppBundle>;
   /** What a piece of work would do; changes nothing. */
   plan(kubeconfig: string, work: Omit<Work, 'progress'>, call: Call): Promise<WorkPlan>;
   /** The next step of a piece of work; safe to repeat. */

@@ -15,8 +15,8 @@ import { urlsView } from './urls.ts';
 import { volumesView } from './volumes.ts';
 
 const all: readonly View[] = [
-  accountsView,
   checkView,
+  accountsView,
   deploymentsView,
   eventsView,
   imagesView,
