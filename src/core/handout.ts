@@ -38,7 +38,8 @@ export async function takeHandout(
   const found = await find(parts, token);
   if (!found) return null;
   const { handout, cluster } = found;
-  const { person, role, seconds } = handout.record;
+  const { person, role, seconds, namespaces = [] } = handout.record;
+  const scope = namespaces.length > 0 ? ` namespaces=${namespaces.join(',')}` : '';
   const known = await store.get({ kind: 'person', org, id: person });
   const caller = { person, name: known?.record.name ?? person, role: known?.record.role ?? 'member', org } as const;
   const refused = refusal('cluster:access', caller, [cluster.owner]);
@@ -52,7 +53,7 @@ export async function takeHandout(
     who: person,
     whoName: caller.name,
     action: 'cluster.access',
-    command: `cluster access ${cluster.name} role=${role}`,
+    command: `cluster access ${cluster.name} role=${role}${scope}`,
     outcome: refused ? 'refused' : 'issued',
     subject: cluster.name,
     ...(refused ? { reason: refused.message } : {}),
@@ -64,6 +65,6 @@ export async function takeHandout(
   ]);
   if (!burnt.ok || refused) return null;
   const call = (ms: number) => ({ signal: AbortSignal.timeout(ms), deadline: clock.now() + ms });
-  const access = await issue({ ...parts, now: clock.now(), call }, cluster, person, role, seconds);
+  const access = await issue({ ...parts, now: clock.now(), call }, cluster, person, role, seconds, namespaces);
   return { name: `${cluster.name}.kubeconfig`, content: access.kubeconfig };
 }

@@ -564,6 +564,8 @@ export const Handout = z.object({
   cluster: id,
   person: z.string(),
   role: z.enum(['view', 'edit', 'admin']),
+  /** Only these; absent: the whole cluster. */
+  namespaces: z.array(z.string()).optional(),
   seconds: z.number().int(),
   expiresAt: millis,
 });

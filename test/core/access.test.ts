@@ -88,7 +88,7 @@ describe('access from chat', () => {
     expect(await accounts()).not.toContain(accountName(person));
   });
 
-  test('a link that was not opened ends with it, and none is made for namespaces', async () => {
+  test('a link that was not opened ends with it, and one for namespaces opens no more than these', async () => {
     at.stage.parts.publicUrl = 'https://kqueen.example';
     const link = await at.stage.say('grace', 'cluster access web-1 as admin');
     const token = link.card?.buttons[0]?.url?.split('/d/')[1] ?? '';
@@ -98,12 +98,14 @@ describe('access from chat', () => {
     await at.stage.press('grace', plan, 'Revoke it');
     expect(await takeHandout(at.stage.parts, token)).toBeNull();
     expect(await accounts()).not.toContain(accountName(people.grace.id));
-    const scoped = await at.stage.say('grace', 'cluster access web-1 namespaces=default');
-    expect(JSON.stringify(scoped.card?.buttons)).not.toContain('/d/');
-    expect(await statusOf(given(), '/api/v1/nodes')).toBe(403);
     const teams = { chat: 'teams', workspace: 'T', conversation: 'D' } as const;
-    const refused = await at.stage.say('grace', 'cluster access web-1 in default', { place: teams, private: true });
-    expect(words(refused)).toMatch(/only for access to the whole cluster/);
+    const scoped = await at.stage.say('grace', 'cluster access web-1 in default', { place: teams, private: true });
+    const scopedToken = scoped.card?.buttons[0]?.url?.split('/d/')[1] ?? '';
+    const taken = (await takeHandout(at.stage.parts, scopedToken))?.content ?? '';
+    expect(await statusOf(taken, '/api/v1/namespaces/default/pods')).toBe(200);
+    expect(await statusOf(taken, '/api/v1/nodes')).toBe(403);
+    const [issued] = (await at.stage.audit()).filter(({ command }) => command.includes('namespaces=default'));
+    expect(issued).toMatchObject({ action: 'cluster.access', outcome: 'issued' });
   });
 
   test('at a cluster that KQueen only looks at there is nothing of it', async () => {

@@ -92,13 +92,6 @@ export const clusterAccess: Command = {
     const footer = `Role ${role} in ${where}, for ${formatDuration(seconds * 1_000)}. It is yours alone and is in the audit log.`;
 
     const ownAccount = signInButton(context, cluster);
-    if (scope.length > 0 && context.place.chat === 'teams') {
-      throw new Fault(
-        'unsupported',
-        'Teams takes no files from KQueen, and a one-time link is only for access to the whole cluster.',
-        { field: 'namespaces', next: 'Ask without namespaces, or from the terminal.' },
-      );
-    }
     if (!publicUrl && context.place.chat === 'teams') {
       throw new Fault(
         'unsupported',
@@ -109,8 +102,7 @@ export const clusterAccess: Command = {
         },
       );
     }
-    // The record of a link holds no namespaces: one for a part of the cluster would open all of it.
-    if (publicUrl && scope.length === 0) {
+    if (publicUrl) {
       const token = context.newId(40);
       const handout: Handout = {
         v: 1,
@@ -120,6 +112,7 @@ export const clusterAccess: Command = {
         person: caller.person,
         role,
         seconds,
+        ...(scope.length > 0 ? { namespaces: scope } : {}),
         expiresAt: now + linkMs,
       };
       const done = await context.effect(

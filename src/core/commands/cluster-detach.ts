@@ -134,7 +134,7 @@ function planLines(context: Context, cluster: Cluster): string[] {
 function accountsNote(cluster: Cluster): string[] {
   if (cluster.readOnly) return [];
   return [
-    'Accounts that KQueen made in it for personal access stay, and their tokens end within the hour. To remove them: `kubectl delete namespace kqueen-access` and `kubectl delete clusterrole,clusterrolebinding -l app.kubernetes.io/managed-by=kqueen`.',
+    'Accounts that KQueen made in it for personal access stay, and their tokens end within the hour. To remove them: `kubectl delete namespace kqueen-access` `kubectl delete clusterrole,clusterrolebinding -l app.kubernetes.io/managed-by=kqueen` and `kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=kqueen,kqueen-person`.',
   ];
 }
 
