@@ -134,6 +134,7 @@ describe('docker-compose.yml', () => {
       KQUEEN_ETCD_CERT_FILE: 'a network of its own',
       KQUEEN_ETCD_KEY_FILE: 'a network of its own',
       KQUEEN_REDIS_PREFIX: 'a Redis of its own',
+      KQUEEN_HELM: 'the image has no helm',
       KQUEEN_PROMETHEUS_WHITELIST: 'Prometheus has the token',
       KQUEEN_SANDBOX_SPEED: 'no sandbox in split roles',
       KQUEEN_SANDBOX_PORT: 'no sandbox in split roles',
