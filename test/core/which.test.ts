@@ -86,5 +86,5 @@ test('a cluster has an address of its own where KQueen has one', async () => {
   await stage.close();
   stage = await openStage({ parts: { publicUrl: 'https://kqueen.example/' } });
   await clusters('dev-1');
-  expect(words(await stage.say('dev', 'cluster show dev-1'))).toContain('(https://kqueen.example/c/dev-1)');
+  expect(words(await stage.say('dev', 'cluster show dev-1'))).toContain('https://kqueen.example/c/dev-1');
 });

@@ -31,7 +31,7 @@ export const clusterShow: Command = {
 export function withLink(card: Card, { name }: Cluster, publicUrl: string | undefined): Card {
   if (publicUrl === undefined) return card;
   const link = `${publicUrl.replace(/\/+$/, '')}/c/${encodeURIComponent(name)}`;
-  return { ...card, parts: [...card.parts, { part: 'note', text: `[Link to this cluster](${link})` }] };
+  return { ...card, parts: [...card.parts, { part: 'facts', facts: [{ label: 'Link', value: link }] }] };
 }
 
 /** A cluster with its health as last seen. */
