@@ -142,7 +142,7 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))(
         const messages = told();
         return acked.filter((name) => !messages.get(name)?.some((each) => /is ready/.test(each)));
       };
-      await eventually('every last message', () => unready().length === 0, { timeoutMs: 10 * 60_000, everyMs: 1_000 });
+      await eventually('every last message', () => unready().length === 0, { timeoutMs: 20 * 60_000, everyMs: 1_000 });
       // A bot that dies between a post and its answer may post once more; nothing else may.
       const surplus = [...told().values()].reduce((sum, messages) => sum + messages.length - 1, 0);
       expect(surplus).toBeLessThanOrEqual(botKills);
