@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { callerOf, ended, loginOf, runningCluster, startChild, temporaryDirectory, until, wish } from './sandbox.ts';
@@ -20,10 +20,12 @@ function assets(names = ['etcd', 'kube-apiserver']): string {
   return folder;
 }
 
+/** Whether a program runs; one that has ended and waits to be collected by an init that does not hurry does not. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : '';
+    return !/\) Z /.test(stat);
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
     throw error;
