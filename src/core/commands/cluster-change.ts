@@ -1,5 +1,5 @@
 /** What all changes of a running cluster share: who may, whether it can be done here, the plan, by policy an approval, then the job. */
-import type { Button, Form } from '../card.ts';
+import type { Form } from '../card.ts';
 import type { Answer, Context } from '../command.ts';
 import { targetOf } from '../connect.ts';
 import { asFault, Fault } from '../errors.ts';
@@ -9,7 +9,7 @@ import type { Capabilities, ClusterUpdate, Engine, Options, Preview } from '../p
 import type { Change, Stored } from '../ports/store.ts';
 import type { Cluster, Job, Plan } from '../records.ts';
 import { textOf } from '../schema.ts';
-import { planParts } from '../views/plan.ts';
+import { proposalCard } from '../views/plan.ts';
 import { jobName } from '../words.ts';
 import { busyFault, demand, findCluster, movedFault, newJob, repeatAnswer, toCaller, withApproval } from './common.ts';
 
@@ -113,7 +113,10 @@ export async function change(context: Context, on: Changeable, words: ChangeWord
     context.caller,
   );
   if (wish.plan !== plan.hash) await wish.check?.();
-  if (!plan.approval.needed && wish.plan !== plan.hash) return planAnswer(plan, words, wish);
+  if (!plan.approval.needed && wish.plan !== plan.hash) {
+    const { line, plan: seen } = wish;
+    return toCaller(proposalCard(plan, { line, button: words.button, moved: seen !== undefined }));
+  }
   return ask(context, on, words, wish, plan);
 }
 
@@ -149,22 +152,6 @@ export function typedSpec(spec: Record<string, unknown>, engine: Engine): Record
   const known = Object.keys(engine.cluster.shape);
   const given = Object.entries(spec).filter(([key, value]) => known.includes(key) && value !== undefined);
   return Object.fromEntries(given.map(([key, value]) => [key, textOf(value)]));
-}
-
-function planAnswer(plan: Plan, words: ChangeWords, wish: Wish): Answer {
-  const moved = wish.plan !== undefined;
-  const go: Button = { label: words.button, command: `${wish.line} plan=${plan.hash}`, style: 'primary' };
-  const text = moved
-    ? 'What you saw no longer holds. This is the plan now; nothing was done.'
-    : `Nothing happens until you press ${words.button}.`;
-  return toCaller({
-    title: moved ? `${plan.title}: the plan has changed` : `${plan.title}?`,
-    tone: moved ? 'warn' : 'plain',
-    text: moved ? text : `This is the plan. ${text}`,
-    parts: [{ part: 'text', text }, ...planParts(plan)],
-    buttons: [go],
-    footer: `Plan ${plan.hash}`,
-  });
 }
 
 async function ask(context: Context, on: Changeable, words: ChangeWords, wish: Wish, plan: Plan): Promise<Answer> {

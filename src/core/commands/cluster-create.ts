@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Button, Field, Form } from '../card.ts';
+import type { Field, Form } from '../card.ts';
 import type { Answer, Command, Context } from '../command.ts';
 import { lineOf } from '../command.ts';
 import { Fault } from '../errors.ts';
@@ -9,7 +9,7 @@ import type { Engine, Options } from '../ports/engine.ts';
 import type { Change } from '../ports/store.ts';
 import type { Cluster, Plan, Provisioner } from '../records.ts';
 import { clusterSchema, field, fieldsOf, labelsSchema, type Problem, readValues, secretKeys } from '../schema.ts';
-import { planParts } from '../views/plan.ts';
+import { proposalCard } from '../views/plan.ts';
 import { jobName } from '../words.ts';
 import { findProvisioner, nameField, newJob, repeatAnswer, toCaller, withApproval } from './common.ts';
 
@@ -124,7 +124,9 @@ async function run(context: Context, values: Record<string, string>): Promise<An
     context.caller,
   );
   const line = lineOf(clusterCreate, given);
-  if (!plan.approval.needed && planHash !== plan.hash) return planAnswer(plan, line, planHash !== undefined);
+  if (!plan.approval.needed && planHash !== plan.hash) {
+    return toCaller(proposalCard(plan, { line, button: 'Create it', moved: planHash !== undefined }));
+  }
   return ask(context, { ...checked.value, provisioner, engine }, plan, line);
 }
 
@@ -274,29 +276,6 @@ function withProblems(form: Form, problems: Problem[]): Form {
 
 function formAnswer(form: Form): Answer {
   return { audience: 'caller', form };
-}
-
-function planAnswer(plan: Plan, line: string, moved: boolean): Answer {
-  const go: Button = { label: 'Create it', command: `${line} plan=${plan.hash}`, style: 'primary' };
-  const title = moved ? `${plan.title}: the plan has changed` : `${plan.title}?`;
-  return toCaller({
-    title,
-    tone: moved ? 'warn' : 'plain',
-    text: moved
-      ? 'What you saw no longer holds. This is the plan now; nothing was done.'
-      : 'This is the plan. Nothing happens until you press Create it.',
-    parts: [
-      {
-        part: 'text',
-        text: moved
-          ? 'What you saw no longer holds. This is the plan now; nothing was done.'
-          : 'Nothing happens until you press Create it.',
-      },
-      ...planParts(plan),
-    ],
-    buttons: [go],
-    footer: `Plan ${plan.hash}`,
-  });
 }
 
 async function ask(

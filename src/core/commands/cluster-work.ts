@@ -9,7 +9,7 @@ import { approvalFor, type Caller } from '../policy.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import type { WorkPlan } from '../ports/work.ts';
 import type { Cluster, Job, Plan } from '../records.ts';
-import { planParts } from '../views/plan.ts';
+import { proposalCard } from '../views/plan.ts';
 import { jobName } from '../words.ts';
 import { busyFault, demand, findCluster, movedFault, newJob, repeatAnswer, toCaller, withApproval } from './common.ts';
 
@@ -76,7 +76,10 @@ export async function work(context: Context, found: Stored<'cluster'>, wish: Wor
   const seen = await planAt(context, cluster, wish);
   if (seen.nothing) return toCaller(plainCard('Nothing to change', seen.nothing));
   const plan = planOf(cluster, wish, seen, context.caller);
-  if (!plan.approval.needed && wish.plan !== plan.hash) return planAnswer(plan, wish);
+  if (!plan.approval.needed && wish.plan !== plan.hash) {
+    const { line, button, plan: before } = wish;
+    return toCaller(proposalCard(plan, { line, button, moved: before !== undefined }));
+  }
   return ask(context, found, wish, plan, seen.steps);
 }
 
@@ -135,21 +138,6 @@ function cut(text: string): string {
   const kept = text.slice(0, longestDetail);
   const rest = text.slice(longestDetail).split('\n').length;
   return `${kept.slice(0, kept.lastIndexOf('\n'))}\n… and ${rest} more lines`;
-}
-
-function planAnswer(plan: Plan, wish: WorkWish): Answer {
-  const moved = wish.plan !== undefined;
-  const text = moved
-    ? 'What you saw no longer holds. This is the plan now; nothing was done.'
-    : `Nothing happens until you press ${wish.button}.`;
-  return toCaller({
-    title: moved ? `${plan.title}: the plan has changed` : `${plan.title}?`,
-    tone: moved ? 'warn' : 'plain',
-    text: moved ? text : `This is the plan. ${text}`,
-    parts: [{ part: 'text', text }, ...planParts(plan)],
-    buttons: [{ label: wish.button, command: `${wish.line} plan=${plan.hash}`, style: 'primary' }],
-    footer: `Plan ${plan.hash}`,
-  });
 }
 
 async function ask(

@@ -1,4 +1,4 @@
-import type { Part } from '../card.ts';
+import type { Card, Part } from '../card.ts';
 import { costText } from '../plan.ts';
 import type { Plan } from '../records.ts';
 
@@ -23,4 +23,25 @@ export function planParts(plan: Plan): Part[] {
   if (plan.cost?.excludes.length) parts.push({ part: 'note', text: `Not included: ${plan.cost.excludes.join(', ')}.` });
   if (plan.notice) parts.push({ part: 'note', text: plan.notice });
   return parts;
+}
+
+/**
+ * A plan that waits for its click. `line` is the canonical command without the plan, `button` what carries it out; `moved` when another plan was seen,
+ * which does not hold any more.
+ */
+export function proposalCard(
+  plan: Plan,
+  { line, button, moved }: { line: string; button: string; moved: boolean },
+): Card {
+  const text = moved
+    ? 'What you saw no longer holds. This is the plan now; nothing was done.'
+    : `Nothing happens until you press ${button}.`;
+  return {
+    title: moved ? `${plan.title}: the plan has changed` : `${plan.title}?`,
+    tone: moved ? 'warn' : 'plain',
+    text: moved ? text : `This is the plan. ${text}`,
+    parts: [{ part: 'text', text }, ...planParts(plan)],
+    buttons: [{ label: button, command: `${line} plan=${plan.hash}`, style: 'primary' }],
+    footer: `Plan ${plan.hash}`,
+  };
 }

@@ -56,7 +56,7 @@ function upgradeStep(found: ManagedCluster, name: string, update: ClusterUpdate)
       send: (arm, group, call) =>
         arm.write(call, () => {
           const { status: _status, agentPoolProfiles, ...rest } = found;
-          // A PUT replaces everything, so what is there goes back with one thing changed; the pools keep their versions for now.
+          // A PUT replaces everything, so what is there goes back with one thing changed. The pools keep their versions until it is their turn.
           const body: ManagedCluster = { ...rest, kubernetesVersion: wanted };
           if (agentPoolProfiles) body.agentPoolProfiles = agentPoolProfiles.map(withoutReadings);
           return handleOf(
