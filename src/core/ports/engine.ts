@@ -28,6 +28,12 @@ export interface Capabilities {
   adopt: boolean;
   /** The whole text of what happened: a console log, a list of events. */
   log: boolean;
+  /** Turning the provider's own add-ons of a cluster on and off. */
+  addons: boolean;
+  /** Turning the enforcement of NetworkPolicy objects on and off. */
+  networkPolicy: boolean;
+  /** A node pool of its own for what lets traffic in, with a label and a taint that keep all else off it. */
+  gateways: boolean;
 }
 
 /** Which cluster at the provider: named deterministically, recognised by label, never by name alone. */
@@ -74,6 +80,19 @@ export interface NodePool {
   bounds?: { min: number; max: number };
   /** The provider's own autoscaler works on it between these. */
   autoscale?: { min: number; max: number };
+  /** The pool that lets traffic in (`ClusterUpdate.gateways`). */
+  gateways?: true;
+}
+
+/** A feature of a cluster that the provider itself brings and can take away. */
+export interface ProviderAddon {
+  /** What `ClusterUpdate.addons` calls it: small letters, digits and dashes. */
+  name: string;
+  /** For people: "Cloud Storage volumes". */
+  title: string;
+  on: boolean;
+  /** What is worth knowing of it, such as what turning it off would stop, or why it cannot be turned here. */
+  note?: string;
 }
 
 /** What is there now. `observe` answers `absent` without throwing, and `unknown` for states it has never heard of. */
@@ -100,6 +119,10 @@ export interface Observation {
   /** Nodes of all pools. */
   nodes?: number;
   pools?: NodePool[];
+  /** The add-ons that the provider has for this cluster, on or off. */
+  addons?: ProviderAddon[];
+  /** Whether the cluster enforces NetworkPolicy objects; absent when the provider does not tell. */
+  networkPolicy?: boolean;
   region?: string;
   /** The running operation, for adopting one whose answer was lost. */
   operation?: string;
@@ -202,7 +225,19 @@ export interface ClusterUpdate {
   autoscale?: { min: number; max: number } | null;
   version?: string;
   power?: 'on' | 'off';
+  /** Add-ons of the provider by name, and whether each is to be on; those that are not named stay. */
+  addons?: Record<string, boolean>;
+  /** Whether NetworkPolicy objects are to be enforced. */
+  networkPolicy?: boolean;
+  /** Nodes of the gateway pool, which is made when there is none yet and removed at 0. Its nodes carry the label and taint of `gatewayKey`. */
+  gateways?: number;
 }
+
+/**
+ * Label and taint of gateway nodes: `kqueen.io/gateway=true`, the taint with `NoSchedule`. What lets traffic in selects the one and tolerates the other.
+ * No role of node-role.kubernetes.io: clouds refuse labels of kubernetes.io on their pools.
+ */
+export const gatewayKey = 'kqueen.io/gateway';
 
 /** What a provider says that an update would do to the things a cluster is made of, by their names there. */
 export interface Preview {

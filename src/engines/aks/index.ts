@@ -22,6 +22,9 @@ export const aks: Engine = {
     list: true,
     adopt: true,
     log: true,
+    addons: false,
+    networkPolicy: false,
+    gateways: false,
   },
   instead: {
     percent: 'Azure does not say how far it is; the card shows what it works on, and how long that took before.',

@@ -20,6 +20,9 @@ export const gke: Engine = {
     list: true,
     adopt: true,
     log: true,
+    addons: false,
+    networkPolicy: false,
+    gateways: false,
   },
   instead: {
     power:

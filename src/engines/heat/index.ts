@@ -22,8 +22,12 @@ export const heat: Engine = {
     list: true,
     adopt: true,
     log: true,
+    addons: false,
+    networkPolicy: false,
+    gateways: false,
   },
   instead: {
+    addons: 'OpenStack Heat has no add-ons of its own; put them into the cluster with `addon enable`.',
     autoscale: 'A Heat template sets the number of nodes as a parameter; scale the pools by hand instead.',
   },
   liveParameters: true,

@@ -31,12 +31,19 @@ export const jenkins: Engine = {
     list: true,
     adopt: false,
     log: true,
+    addons: false,
+    networkPolicy: false,
+    gateways: false,
   },
   instead: {
     autoscale:
       'A job of Jenkins sets a number of nodes and then ends, so nothing scales by itself; scale the cluster instead.',
     power:
       'The jobs of Jenkins make and remove clusters and stop none; delete the cluster and make it anew, or scale it down.',
+    addons: 'What a cluster comes with is up to the job that makes it; put more into it with `addon enable`.',
+    networkPolicy:
+      'Whether a cluster enforces network policies is up to the job that makes it; build it anew from a job that does.',
+    gateways: 'The jobs of Jenkins know one number of nodes, and no nodes apart from the others.',
     adopt: 'Builds of Jenkins cannot be marked afterwards; import the cluster with its kubeconfig instead.',
   },
   liveParameters: true,

@@ -22,6 +22,9 @@ export const sandbox: Engine = {
     list: true,
     adopt: true,
     log: true,
+    addons: false,
+    networkPolicy: false,
+    gateways: false,
   },
   instead: {
     autoscale: 'The sandbox has no autoscaler; set the number of nodes instead.',
