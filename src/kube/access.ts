@@ -99,12 +99,17 @@ async function checkNamespaces(talk: Talk, namespaces: readonly string[]): Promi
 
 /** No pod and no Secret in the namespace of the accounts: either could be made to hold the token of somebody else. */
 async function close(talk: Talk): Promise<void> {
-  await made(() =>
-    talk.client.core.createNamespacedResourceQuota({
-      namespace: accessNamespace,
-      body: { metadata: { name: 'accounts-only', labels: managedBy }, spec: { hard: { pods: '0', secrets: '0' } } },
-    }),
-  );
+  const name = 'accounts-only';
+  const hard = { pods: '0', secrets: '0' };
+  const body = { metadata: { name, labels: managedBy }, spec: { hard } };
+  await made(() => talk.client.core.createNamespacedResourceQuota({ namespace: accessNamespace, body }));
+  // Admission goes by the status, which a controller fills in some time later: until then the quota would hold nobody.
+  await talk.raw({
+    method: 'PATCH',
+    path: `/api/v1/namespaces/${accessNamespace}/resourcequotas/${name}/status`,
+    body: { status: { hard, used: hard } },
+    contentType: 'application/merge-patch+json',
+  });
 }
 
 /** Makes the account, or writes on it what it is given now. */

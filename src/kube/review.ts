@@ -37,6 +37,7 @@ export async function reviewKubeconfig(
       );
       return JSON.parse(answer.text) as Record<string, unknown>;
     } catch (thrown) {
+      if (thrown instanceof Fault && thrown.detail?.includes(anonymous)) throw anonymousFault(connection);
       // Who may not ask for a review, or asks a cluster that is too old for it, can still have a cluster to look at.
       if (thrown instanceof Fault && ['not-allowed', 'not-found', 'bad-input'].includes(thrown.kind)) return null;
       throw thrown;
@@ -64,8 +65,20 @@ export async function reviewKubeconfig(
   };
   if (validity) review.expiresAt = validity.until;
   const user = userOf(who);
+  if (user?.user === anonymous) throw anonymousFault(connection);
   if (user) Object.assign(review, user);
   return review;
+}
+
+/**
+ * Whom an API server takes those for whose credential it does not look at, such as a user name and password. It tells them its version all
+ * the same (https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-requests).
+ */
+const anonymous = 'system:anonymous';
+
+function anonymousFault(connection: KubeConnection): Fault {
+  const detail = `Signed in as ${anonymous}.`;
+  return explained(new Fault('not-allowed', 'The credential was not looked at.', { detail }), connection);
 }
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-access-review-v1/ */

@@ -101,9 +101,11 @@ export function aggregated(kinds: Kinds, path: string, accept: string): { type: 
 
 function describeWhole(resource: Resource): JsonObject {
   const [base, ...parts] = describe(resource);
+  // Of the kinds that every API server has, the group and version are left empty where they are the resource's own.
+  const own = resource.schema ? { group: resource.group, version: resource.version } : { group: '', version: '' };
   const responseKind = (entry: JsonObject | undefined): JsonObject => ({
-    group: entry?.group ?? resource.group,
-    version: entry?.version ?? resource.version,
+    group: entry?.group ?? own.group,
+    version: entry?.version ?? own.version,
     kind: entry?.kind,
   });
   const { shortNames, categories, verbs } = base ?? {};

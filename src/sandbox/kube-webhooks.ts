@@ -151,6 +151,7 @@ export async function callWebhooks(
     const status = objectAt(response, 'status');
     const said = textAt(status, 'message') ?? textAt(status, 'reason');
     const why = `admission webhook "${called}" denied the request${said === undefined ? ' without explanation' : `: ${said}`}`;
-    throw new StatusError(numberAt(status, 'code') ?? 403, textAt(status, 'reason') ?? 'Forbidden', why);
+    // A refusal whose webhook gives it no code of an error is a bad request, as an API server has it.
+    throw new StatusError(Math.max(400, numberAt(status, 'code') ?? 400), textAt(status, 'reason') ?? '', why);
   }
 }

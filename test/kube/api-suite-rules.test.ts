@@ -75,14 +75,18 @@ describe.each(SERVERS)('$name', ({ name: serverName, skipped, open }) => {
         metadata: { name: 'limits' },
         spec: { limits: [{ type: 'Container', max: { cpu: '1' }, default: { cpu: '500m' } }] },
       });
-      const greedy = await cluster.call('POST', `/api/v1/namespaces/${small}/pods?dryRun=All`, {
-        body: {
-          metadata: { name: 'greedy' },
-          spec: { containers: [{ name: 'main', image: 'nginx:1', resources: { limits: { cpu: '2' } } }] },
-        },
+      const limit = 'maximum cpu usage per Container is 1, but limit is 2';
+      // A real API server takes a moment before it heeds a new range; until then it is the quota that refuses.
+      const greedy = await until('the refusal of the range', async () => {
+        const answer = await cluster.call('POST', `/api/v1/namespaces/${small}/pods?dryRun=All`, {
+          body: {
+            metadata: { name: 'greedy' },
+            spec: { containers: [{ name: 'main', image: 'nginx:1', resources: { limits: { cpu: '2' } } }] },
+          },
+        });
+        return String(at(answer.body, 'message')).includes(limit) ? answer : undefined;
       });
       expect(greedy.status).toBe(403);
-      expect(at(greedy.body, 'message')).toContain('maximum cpu usage per Container is 1, but limit is 2');
     });
 
     test('a definition makes its resource served, judged by its schema, and gone with it', async () => {
@@ -189,7 +193,7 @@ describe.each(SERVERS)('$name', ({ name: serverName, skipped, open }) => {
       expect(resources.find((one) => at(one, 'resource') === 'deployments')).toMatchObject({
         scope: 'Namespaced',
         singularResource: 'deployment',
-        responseKind: { group: 'apps', version: 'v1', kind: 'Deployment' },
+        responseKind: { group: '', version: '', kind: 'Deployment' },
       });
     });
 

@@ -249,7 +249,7 @@ describe.each(SERVERS)('$name', ({ skipped, open }) => {
           return answer.status === 201 ? undefined : answer;
         });
         expect([refused.status, at(refused.body, 'message')]).toEqual([
-          403,
+          400,
           'admission webhook "moods.suite.example.com" denied the request: no bad moods here',
         ]);
         expect((await cluster.call('POST', maps(), { body: map('good') })).status).toBe(201);
