@@ -8,6 +8,7 @@ import { Cluster, Health, Name, Provisioner } from './records/clusters.ts';
 import { Approval, Audit, Job } from './records/jobs.ts';
 import { Claim, Secret } from './records/keeping.ts';
 import { Handout, Person } from './records/people.ts';
+import { Backup } from './records-backup.ts';
 
 export * from './records/chats.ts';
 export * from './records/clusters.ts';
@@ -15,6 +16,7 @@ export { Place } from './records/common.ts';
 export * from './records/jobs.ts';
 export * from './records/keeping.ts';
 export * from './records/people.ts';
+export type { Backup } from './records-backup.ts';
 
 /** Every kind with its schema. The kind's name is part of its key in the store. */
 export const schemas = {
@@ -36,6 +38,7 @@ export const schemas = {
   installation: Installation,
   watch: Watch,
   picture: StoredPicture,
+  backup: Backup,
 };
 
 export type Kind = keyof typeof schemas;
@@ -55,6 +58,7 @@ export const cachedKinds = [
   'installation',
   'channel',
   'watch',
+  'backup',
 ] as const satisfies Kind[];
 
 /** Sorted indexes that the cache keeps for each kind; the first is the default order. Fields are paths of the record. */
@@ -68,4 +72,5 @@ export const sortKeys: { [K in Kind]?: string[] } = {
   message: ['createdAt'],
   health: ['at'],
   installation: ['name'],
+  backup: ['createdAt', 'clusterName', 'state'],
 };

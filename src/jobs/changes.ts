@@ -1,3 +1,4 @@
+import { backupChanges } from '../core/backup.ts';
 import { kubeconfigSecret, workSecret } from '../core/connect.ts';
 import { healthRecord } from '../core/health.ts';
 import type { Decision } from '../core/jobs/kind.ts';
@@ -45,7 +46,7 @@ export async function endChanges(
       audit,
     ];
   }
-  const changes = [...heldChanges(held, job, decision.cluster), audit];
+  const changes = [...heldChanges(held, job, decision.cluster), audit, ...(await backupChanges(parts.store, job, now))];
   // A failed one may be tried again, with what was sealed for it; its retention takes that away in the end.
   if (job.work?.bulk && job.state !== 'Failed') changes.push({ op: 'delete', ref: workSecret(org, job.id) });
   if (decision.kubeconfig !== undefined) {
