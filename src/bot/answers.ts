@@ -26,31 +26,33 @@ export function faultCard(fault: Fault, correlation: string): Card {
 }
 
 /**
- * "I do not know …", with what was probably meant. Nothing is run: a line that only looks can be run by a button, one that changes something is
- * only shown, to be typed as it was meant.
+ * "I do not know …", with what was probably meant. Nothing is run: a line that only looks and is complete can be run by a button, one that changes
+ * something is only shown, to be typed as it was meant. Of all others the button shows how they are written.
  */
 export function unknownAnswer(typed: string, suggestions: Suggestion[]): Answer {
   const said =
     suggestions.length > 0 ? ` Did you mean ${suggestions.map(({ name }) => `\`${name}\``).join(' or ')}?` : '';
-  const changing = suggestions.filter(({ changes }) => changes).map(({ line }) => `\`${line}\``);
+  const changing = suggestions
+    .filter(({ changes, fit }) => changes && fit !== 'wrong')
+    .map(({ line }) => `\`${line}\``);
   const retype =
     changing.length > 0 ? ` What changes something is not run for you; type ${changing.join(' or ')}.` : '';
-  const run = suggestions.filter(({ changes }) => !changes).slice(0, 1);
+  const first = suggestions.find(runs);
   return {
     audience: 'caller',
     card: plainCard('I do not know that', `I do not know \`${typed}\`.${said}${retype} Nothing was done.`, 'warn', [
-      ...suggestions.map(({ name, line, changes }) =>
-        changes
-          ? { label: `Show ${name}`, command: `help ${name}` }
-          : {
-              label: line === run[0]?.line ? 'Run it' : `Run ${name}`,
-              command: line,
-              ...(line === run[0]?.line ? { style: 'primary' as const } : {}),
-            },
-      ),
+      ...suggestions.map((each) => {
+        if (!runs(each)) return { label: `Show ${each.name}`, command: `help ${each.name}` };
+        if (each !== first) return { label: `Run ${each.name}`, command: each.line };
+        return { label: 'Run it', command: each.line, style: 'primary' as const };
+      }),
       { label: 'Help', command: 'help' },
     ]),
   };
+}
+
+function runs({ changes, fit }: Suggestion): boolean {
+  return !changes && fit === 'complete';
 }
 
 /** The person wrote a credential where it does not belong. */

@@ -2,6 +2,7 @@
 import { type Command, lineOf, type Registry } from '../core/command.ts';
 import { distance } from '../core/commands/common.ts';
 import { cleanValue, quoteValue } from '../core/line.ts';
+import { readValues } from '../core/schema.ts';
 
 /** One word of a line with where it began, so that an error can point at it. */
 export interface Token {
@@ -19,6 +20,11 @@ export interface Suggestion {
   name: string;
   line: string;
   changes: boolean;
+  /**
+   * `complete`: the line can be run as it stands. `lacking`: it would have to ask for something first. `wrong`: what follows the command's name
+   * does not go with it, so that only the name can be offered.
+   */
+  fit: 'complete' | 'lacking' | 'wrong';
 }
 
 export type Parsed =
@@ -162,6 +168,11 @@ function findCommand(words: string[], registry: Registry): { command: Command; u
   return only && byVerb.length === 1 ? { command: only, used: 1 } : undefined;
 }
 
+/** How many letters two phrases differ in, as far as it matters: each letter that one is longer by is a difference. */
+function nearness(typed: string, phrase: string): number {
+  return Math.abs(typed.length - phrase.length) > 2 ? Number.POSITIVE_INFINITY : distance(typed, phrase);
+}
+
 function unknown(clean: string, words: string[], tokens: Token[], registry: Registry): Parsed {
   // Longer than any command: how far off it is matters no more.
   const [first = '', second = ''] = words.map((word) => word.slice(0, 40));
@@ -179,22 +190,36 @@ function unknown(clean: string, words: string[], tokens: Token[], registry: Regi
         // Of two words, a phrase of two words is the likelier meaning.
         score: verbOnly
           ? 0
-          : Math.min(distance(typed, phrase), distance(`${second} ${first}`, phrase) + 1) +
+          : Math.min(nearness(typed, phrase), nearness(`${second} ${first}`, phrase) + 1) +
             (size === 1 && second ? 0.5 : 0),
       };
     })
     .filter(({ score }) => score <= 2.5)
     .sort((a, b) => a.score - b.score);
   const seen = new Set<string>();
-  const suggestions: Suggestion[] = [];
+  const found: Suggestion[] = [];
   for (const { command, used } of scored) {
-    if (seen.has(command.name) || suggestions.length === 3) continue;
+    if (seen.has(command.name)) continue;
     seen.add(command.name);
     const rest = tokens.slice(used)[0];
     const line = rest ? `${command.name} ${clean.slice(rest.at)}` : command.name;
-    suggestions.push({ name: command.name, line, changes: command.changes });
+    found.push({ name: command.name, line, changes: command.changes, fit: fitOf(command, line, registry) });
   }
+  // What cannot have been meant with the rest of the line is only named when nothing else is near.
+  const fitting = found.filter(({ fit }) => fit !== 'wrong');
+  const suggestions = (fitting.length > 0 ? fitting : found).slice(0, 3);
   return { is: 'unknown', typed: words.join(' ') || clean.slice(0, 40), suggestions };
+}
+
+/** Whether a line that was made from what somebody typed says all that its command needs, and nothing else. */
+function fitOf(command: Command, line: string, registry: Registry): Suggestion['fit'] {
+  const parsed = parse(line, registry);
+  if (parsed.is !== 'command' || parsed.command !== command) return 'wrong';
+  // Which further keys there are, such a command knows alone.
+  if (command.open) return 'lacking';
+  const read = readValues(command.args, parsed.values);
+  if (read.ok) return 'complete';
+  return read.problems.every(({ field }) => !parsed.values[field]?.trim()) ? 'lacking' : 'wrong';
 }
 
 type Arguments = { values: Record<string, string> } | { message: string; at: number };

@@ -46,10 +46,22 @@ interface JsonObject {
   required?: string[];
 }
 
-function properties(schema: z.ZodObject): { all: [string, JsonProperty][]; required: string[] } {
+interface Properties {
+  all: readonly [string, JsonProperty][];
+  required: readonly string[];
+}
+
+/** A schema never changes, and is asked for its fields with every line. */
+const read = new WeakMap<z.ZodObject, Properties>();
+
+function properties(schema: z.ZodObject): Properties {
+  const known = read.get(schema);
+  if (known) return known;
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonObject;
   const all = Object.entries(json.properties ?? {}).sort(([, a], [, b]) => (a.order ?? 50) - (b.order ?? 50));
-  return { all, required: json.required ?? [] };
+  const made = { all, required: json.required ?? [] };
+  read.set(schema, made);
+  return made;
 }
 
 function kindOf(property: JsonProperty): FieldKind {

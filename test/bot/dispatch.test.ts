@@ -96,7 +96,7 @@ describe('what goes wrong inside', () => {
       title: 'I do not know that',
       // A change is shown as it was probably meant, never run.
       text: expect.stringContaining('type `cluster create dev-1`'),
-      buttons: [{ label: 'Show cluster create', command: 'help cluster create' }, {}, { label: 'Help' }],
+      buttons: [{ label: 'Show cluster create', command: 'help cluster create' }, { label: 'Help' }],
     });
     expect((await say('dev', 'clusetrs mine')).card?.buttons[0]).toMatchObject({
       label: 'Run it',

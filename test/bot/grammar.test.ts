@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { unknownAnswer } from '../../src/bot/answers.ts';
 import { fromSlack, normalise, parse, tokenise } from '../../src/bot/grammar.ts';
 import { type Command, lineOf } from '../../src/core/command.ts';
 import { registry } from '../../src/core/commands/index.ts';
 import { cleanValue, formatLine, quoteValue, spokenWords } from '../../src/core/line.ts';
+import { readValues } from '../../src/core/schema.ts';
 
 type Read = { name: string; values: Record<string, string> } | string;
 
@@ -366,9 +368,51 @@ describe('a typo never becomes a changing command by itself', () => {
     expect(near).toMatchObject({
       is: 'unknown',
       suggestions: expect.arrayContaining([
-        { name: 'cluster create', line: 'cluster create dev-1 on sandbox', changes: true },
+        { name: 'cluster create', line: 'cluster create dev-1 on sandbox', changes: true, fit: 'lacking' },
       ]),
     });
     expect(near.is === 'unknown' && near.suggestions.length).toBeLessThanOrEqual(3);
+  });
+
+  test.each([
+    ['cluster crate dev-1', [['cluster create dev-1', 'lacking']]],
+    ['cluster shwo dev-1', [['cluster show dev-1', 'complete']]],
+    ['cluster shwo', [['cluster show', 'lacking']]],
+    ['clsuters', [['clusters', 'complete']]],
+    ['clsuters mine', [['clusters mine', 'complete']]],
+    ['clsuters phase!=ready', [['clusters phase!=ready', 'complete']]],
+    ['jbos running', [['jobs running', 'complete']]],
+    ['job shwo k3f9x2ab', [['job show k3f9x2ab', 'complete']]],
+    ['clutser scale dev-1 nodes=3', [['cluster scale dev-1 nodes=3', 'complete']]],
+    ['cluster delte dev-1', [['cluster delete dev-1', 'complete']]],
+    ['approvasl', [['approvals', 'complete']]],
+    ['hlep', [['help', 'complete']]],
+    // Nothing near goes with the rest: the name alone is offered.
+    ['clsuters page=last', [['clusters page=last', 'wrong']]],
+  ])('"%s": what is offered first goes with the rest of the line', (typed, wanted) => {
+    const parsed = parse(typed, registry);
+    if (parsed.is !== 'unknown') throw new Error(`"${typed}" is read as ${parsed.is}`);
+    const [first] = parsed.suggestions;
+    expect([[first?.line, first?.fit]]).toEqual(wanted);
+    const wrong = parsed.suggestions.filter(({ fit }) => fit === 'wrong');
+    expect(wrong.length === 0 || wrong.length === parsed.suggestions.length).toBe(true);
+  });
+
+  test('no button of an unknown line leads to one that cannot be run', () => {
+    for (const { name } of registry.all) {
+      for (let at = 1; at < name.length; at += 2) {
+        const typo = `${name.slice(0, at - 1)}${name[at]}${name[at - 1]}${name.slice(at + 1)}`;
+        for (const rest of ['', ' dev-1', ' dev-1 nodes=3', ' running', ' page=last']) {
+          const parsed = parse(`${typo}${rest}`, registry);
+          if (parsed.is !== 'unknown') continue;
+          for (const { command } of unknownAnswer(parsed.typed, parsed.suggestions).card?.buttons ?? []) {
+            const led = parse(command ?? '', registry);
+            if (led.is !== 'command') throw new Error(`"${typo}${rest}" offers "${command}": ${led.is}`);
+            expect(led.command.changes, command).toBe(false);
+            if (!led.command.open) expect(readValues(led.command.args, led.values).ok, command).toBe(true);
+          }
+        }
+      }
+    }
   });
 });
