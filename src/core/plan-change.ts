@@ -235,12 +235,20 @@ function atMost({ cluster, engine, update }: ChangeInput): Record<string, unknow
 }
 
 /** The update of a job as the engine contract has it, without what is absent. */
-export function updateOf({ pool, nodes, autoscale, version, power }: NonNullable<Job['update']>): ClusterUpdate {
+export function updateOf({
+  pool,
+  nodes,
+  autoscale,
+  version,
+  power,
+  retire,
+}: NonNullable<Job['update']>): ClusterUpdate {
   return {
     ...(pool === undefined ? {} : { pool }),
     ...(nodes === undefined ? {} : { nodes }),
     ...(autoscale === undefined ? {} : { autoscale }),
     ...(version === undefined ? {} : { version }),
     ...(power === undefined ? {} : { power }),
+    ...(retire === undefined ? {} : { retire }),
   };
 }

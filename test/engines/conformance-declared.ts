@@ -5,7 +5,18 @@ import { callFor, faultOf } from './calls.ts';
 import type { Suite } from './harness.ts';
 
 /** Capabilities whose lack has to be explained, because people ask for them. */
-const peopleAskFor = ['create', 'delete', 'scale', 'upgrade', 'autoscale', 'power', 'list', 'adopt', 'log'] as const;
+const peopleAskFor = [
+  'create',
+  'delete',
+  'scale',
+  'upgrade',
+  'autoscale',
+  'power',
+  'list',
+  'adopt',
+  'log',
+  'retire',
+] as const;
 
 /** What an engine says of itself: choices, checks, prices, schemas; and that it leaves nothing open. */
 export function declaredRules(suite: Suite): void {
@@ -90,6 +101,10 @@ export function declaredRules(suite: Suite): void {
       [capabilities.upgrade, () => suite.client.update(target, { version: '1.99.0' }, callFor())],
       [capabilities.autoscale, () => suite.client.update(target, { autoscale: { min: 1, max: 3 } }, callFor())],
       [capabilities.power, () => suite.client.update(target, { power: 'off' }, callFor())],
+      [
+        capabilities.retire,
+        () => suite.client.update(target, { nodes: 2, retire: { node: 'n-1', before: Date.now() } }, callFor()),
+      ],
     ];
     for (const [has, call] of missing) {
       if (has) continue;

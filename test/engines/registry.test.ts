@@ -34,6 +34,7 @@ function plainEngine(name = 'plain', behave: (client: EngineClient) => EngineCli
       addons: false,
       networkPolicy: false,
       gateways: false,
+      retire: false,
     },
     instead: {},
     provisioner: z.object({ url: field(z.string(), { label: 'URL' }) }),

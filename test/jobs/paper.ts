@@ -132,6 +132,7 @@ export function paperProvider(name = 'paper'): Paper {
       addons: false,
       networkPolicy: false,
       gateways: false,
+      retire: false,
     },
     instead: {},
     provisioner: z.object({ token: z.string() }),

@@ -34,6 +34,8 @@ export interface Capabilities {
   networkPolicy: boolean;
   /** A node pool of its own for what lets traffic in, with a label and a taint that keep all else off it. */
   gateways: boolean;
+  /** Destroying the machine of one chosen node: in its place comes another, or the pool is smaller by it. */
+  retire: boolean;
 }
 
 /** Which cluster at the provider: named deterministically, recognised by label, never by name alone. */
@@ -229,15 +231,21 @@ export interface ClusterUpdate {
   addons?: Record<string, boolean>;
   /** Whether NetworkPolicy objects are to be enforced. */
   networkPolicy?: boolean;
-  /** Nodes of the gateway pool, which is made when there is none yet and removed at 0. Its nodes carry the label and taint of `gatewayKey`. */
+  /** Nodes of the gateway pool, which is made when there is none yet and removed at 0. Its nodes carry the label and the taint of `gatewayMark`. */
   gateways?: number;
+  /**
+   * The machine of the node of this name goes; one of that name that was made after `before` (epoch milliseconds) is the new one already. `pool`
+   * and `nodes` go with it, and say how many nodes that pool is to have then: as many as it had, and another machine takes the place; one
+   * fewer, and none does. The node is drained before, by whoever asks.
+   */
+  retire?: { node: string; before: number };
 }
 
 /**
- * Label and taint of gateway nodes: `kqueen.io/gateway=true`, the taint with `NoSchedule`. What lets traffic in selects the one and tolerates the other.
- * No role of node-role.kubernetes.io: clouds refuse labels of kubernetes.io on their pools.
+ * Label of gateway nodes, and their taint with the effect NoSchedule: what lets traffic in selects the one and tolerates the other. Clouds
+ * refuse labels of kubernetes.io (such as a role) on their pools.
  */
-export const gatewayKey = 'kqueen.io/gateway';
+export const gatewayMark = { key: 'kqueen-pool', value: 'gateways' } as const;
 
 /** What a provider says that an update would do to the things a cluster is made of, by their names there. */
 export interface Preview {
@@ -308,6 +316,8 @@ export interface Engine {
   liveParameters?: boolean;
   /** How long a kubeconfig from `kubeconfig` is good, in milliseconds; it is then never stored. Absent: until it is revoked. */
   kubeconfigMs?: number;
+  /** Most gateway nodes that one cluster may have, where the pool itself does not say (`NodePool.bounds`). */
+  mostGateways?: number;
   /** How often it may be asked about one operation, in milliseconds between two looks: the first and the longest. Default 1 and 15 s. */
   pollMs?: { first: number; longest: number };
   /** Parameters of a provisioner; field meta (see schema.ts) marks secrets, labels, help, order. */

@@ -31,6 +31,7 @@ export const Update = z.object({
   autoscale: z.object({ min: z.number().int(), max: z.number().int() }).nullable().optional(),
   version: z.string().optional(),
   power: z.enum(['on', 'off']).optional(),
+  retire: z.object({ node: z.string(), before: z.number() }).optional(),
 });
 
 /** How KQueen came to a cluster: it made it, took it over at the provider, or was given its kubeconfig. */

@@ -25,8 +25,11 @@ export const aks: Engine = {
     addons: false,
     networkPolicy: false,
     gateways: false,
+    retire: false,
   },
   instead: {
+    retire:
+      'Delete the machine of its node pool at Azure, then scale the pool back to the number of nodes that it had.',
     percent: 'Azure does not say how far it is; the card shows what it works on, and how long that took before.',
   },
   // A token of Microsoft Entra ID, which clusters without local accounts need, is good for an hour at least.

@@ -23,8 +23,11 @@ export const gke: Engine = {
     addons: false,
     networkPolicy: false,
     gateways: false,
+    retire: false,
   },
   instead: {
+    retire:
+      'Google replaces broken nodes by itself where auto-repair is on; else recreate the machine in its instance group at Google.',
     power:
       'GKE cannot stop a cluster. Scale its node pools to 0: the control plane and the disks go on costing, the machines do not.',
     cancel:

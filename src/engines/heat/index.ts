@@ -25,8 +25,11 @@ export const heat: Engine = {
     addons: false,
     networkPolicy: false,
     gateways: false,
+    retire: false,
   },
   instead: {
+    retire:
+      'Mark the server as unhealthy in OpenStack (`openstack stack resource mark unhealthy`), then update the stack.',
     addons: 'OpenStack Heat has no add-ons of its own; put them into the cluster with `addon enable`.',
     autoscale: 'A Heat template sets the number of nodes as a parameter; scale the pools by hand instead.',
   },

@@ -78,6 +78,7 @@ export async function update(
 ): Promise<Operation | null> {
   if (wanted.autoscale !== undefined) cannot(title, 'autoscale');
   if (wanted.power !== undefined) cannot(title, 'stop or start');
+  if (wanted.retire !== undefined) cannot(title, 'replace single machines of');
   refuseOtherPool(wanted.pool);
   const found = await look(parts.jenkins, parts.params, target, call);
   const { state, mine, nodes, version } = found.verdict;

@@ -34,6 +34,7 @@ export const jenkins: Engine = {
     addons: false,
     networkPolicy: false,
     gateways: false,
+    retire: false,
   },
   instead: {
     autoscale:
@@ -43,6 +44,8 @@ export const jenkins: Engine = {
     addons: 'What a cluster comes with is up to the job that makes it; put more into it with `addon enable`.',
     networkPolicy:
       'Whether a cluster enforces network policies is up to the job that makes it; build it anew from a job that does.',
+    retire:
+      'A job of Jenkins knows a number of nodes and no single one; have the machine replaced where the job made it, or run the job again.',
     gateways: 'The jobs of Jenkins know one number of nodes, and no nodes apart from the others.',
     adopt: 'Builds of Jenkins cannot be marked afterwards; import the cluster with its kubeconfig instead.',
   },

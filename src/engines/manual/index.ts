@@ -60,6 +60,7 @@ export const manual: Engine = {
     addons: false,
     networkPolicy: false,
     gateways: false,
+    retire: false,
   },
   instead: {
     create: `This provisioner is for clusters that exist already. ${importIt}`,
@@ -72,6 +73,7 @@ export const manual: Engine = {
     addons: 'There is no provider to ask; put add-ons into the cluster with `addon enable`.',
     networkPolicy: elsewhere,
     gateways: elsewhere,
+    retire: elsewhere,
     percent: 'There is nothing to wait for: an import is done at once.',
     cancel: 'There is nothing to stop: an import is done at once.',
     list: `There is no provider to ask. ${importIt}`,
