@@ -49,6 +49,8 @@ export interface BackupWish {
   org: string;
   cluster: string;
   clusterName: string;
+  /** Of the cluster. */
+  owner: string;
   namespaces: string[];
   secrets: boolean;
   snapshots: boolean;
@@ -71,9 +73,9 @@ export function newBackup(
   wish: BackupWish,
   job: Pick<Job, 'id' | 'requestedBy' | 'requesterName' | 'requestedAt'>,
 ): Backup {
-  const { id, org, cluster, clusterName, by, namespaces, secrets, snapshots, schedule } = wish;
+  const { id, org, cluster, clusterName, owner, by, namespaces, secrets, snapshots, schedule } = wish;
   return {
-    ...{ v: 1, id, org, cluster, clusterName, state: 'making', job: job.id, by, secrets, snapshots },
+    ...{ v: 1, id, org, cluster, clusterName, owner, state: 'making', job: job.id, by, secrets, snapshots },
     requestedBy: job.requestedBy,
     requesterName: job.requesterName,
     createdAt: job.requestedAt,

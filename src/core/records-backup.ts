@@ -16,6 +16,8 @@ export const Backup = z.object({
   cluster: id,
   /** As it was called then: the cluster may be gone. */
   clusterName: z.string(),
+  /** Of the cluster then: who may restore it when the cluster is gone. */
+  owner: z.string(),
   state: z.enum(backupStates),
   /** The job that makes it. */
   job: id,
