@@ -33,6 +33,15 @@ export const SIZES: readonly Size[] = [
   { name: 'xlarge', title: 'Extra large: 16 CPU, 64 GiB', cpu: 16, memoryGiB: 64, pricePerHour: 0.64 },
 ];
 
+/** A feature that the provider brings into a cluster, or takes out of it again. */
+export type Addon = { name: string; title: string; note: string };
+
+/** The sandbox's add-ons. */
+export const ADDONS: readonly Addon[] = [
+  { name: 'log-collector', title: 'Log collector', note: 'An imaginary agent in kube-system that collects nothing.' },
+  { name: 'cost-report', title: 'Cost report', note: 'An imaginary program in kube-system that reports no cost.' },
+];
+
 /** The price of a control plane, USD per hour before the region's factor. */
 export const CONTROL_PLANE_PRICE_PER_HOUR = 0.1;
 

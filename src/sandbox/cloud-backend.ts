@@ -1,6 +1,15 @@
 import type { Size } from './catalog.ts';
+import { addonPlace, addonSeed } from './cloud-addons.ts';
 import type { ClusterRecord, Failure } from './cloud-records.ts';
-import { bootstrapSeeds, controlPlaneSeeds, nodeInfo, nodeLeftovers, nodeSeeds, type Seed } from './cloud-seed.ts';
+import {
+  bootstrapSeeds,
+  controlPlaneSeeds,
+  nodeInfo,
+  nodeLeftovers,
+  nodeSeeds,
+  type Place,
+  type Seed,
+} from './cloud-seed.ts';
 import { objectAt, objectsAt, textAt } from './json.ts';
 import type { KubeApi } from './kube-api.ts';
 import { Kinds } from './kube-kinds.ts';
@@ -13,9 +22,14 @@ export type ClusterBackend = {
   /** The API when it is served by this program; a real one has a server of its own. */
   api: KubeApi | undefined;
   seedControlPlane: () => void;
-  seedNode: (cluster: ClusterRecord, size: Size, index: number) => void;
+  /** Boots a machine of the usual pool, or of the one that lets traffic in. */
+  seedNode: (cluster: ClusterRecord, size: Size, index: number, gateway?: boolean) => void;
   /** Takes a machine away; what runs on it is ended by the controller. */
-  removeNode: (cluster: ClusterRecord, index: number) => void;
+  removeNode: (cluster: ClusterRecord, index: number, gateway?: boolean) => void;
+  /** Puts the program of an add-on into kube-system. */
+  seedAddon: (name: string) => void;
+  /** Takes the program of an add-on out again. */
+  removeAddon: (name: string) => void;
   /** Restarts all machines with the software of the cluster's version. */
   upgradeNodes: (cluster: ClusterRecord) => void;
   /** How many nodes say that they are Ready, or why there will be none. */
@@ -46,17 +60,21 @@ export function ownBackend(store: ObjectStore, api: KubeApi, drop: () => void): 
     }
   }
 
+  function remove(places: readonly Place[]): void {
+    const options = { dryRun: false, grace: 0, propagation: 'Background', uid: undefined, version: undefined };
+    for (const [resource, namespace, name] of places) {
+      if (store.get(resource, namespace, name) === undefined) continue;
+      objects.delete(resourceOf(resource), namespace, name, options);
+    }
+  }
+
   return {
     api,
     seedControlPlane: () => ensure([...bootstrapSeeds(), ...controlPlaneSeeds()]),
-    seedNode: (cluster, size, index) => ensure(nodeSeeds(cluster, size, index)),
-    removeNode: (cluster, index) => {
-      const options = { dryRun: false, grace: 0, propagation: 'Background', uid: undefined, version: undefined };
-      for (const [resource, namespace, name] of nodeLeftovers(cluster, index)) {
-        if (store.get(resource, namespace, name) === undefined) continue;
-        objects.delete(resourceOf(resource), namespace, name, options);
-      }
-    },
+    seedNode: (cluster, size, index, gateway) => ensure(nodeSeeds(cluster, size, index, gateway)),
+    removeNode: (cluster, index, gateway) => remove(nodeLeftovers(cluster, index, gateway)),
+    seedAddon: (name) => ensure([addonSeed(name)]),
+    removeAddon: (name) => remove([addonPlace(name)]),
     upgradeNodes: (cluster) => {
       for (const node of [...store.list('nodes')]) {
         const name = textAt(node, 'metadata', 'name') ?? '';

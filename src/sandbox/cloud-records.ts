@@ -11,6 +11,12 @@ export type ClusterRecord = {
   version: string;
   size: string;
   nodes: number;
+  /** Nodes of the pool that lets traffic in. */
+  gateways: number;
+  /** Whether NetworkPolicy objects are enforced. */
+  networkPolicy: boolean;
+  /** Names of the add-ons that are on. */
+  addons: string[];
   labels: Record<string, string>;
   status: ClusterStatus;
   statusMessage: string;
@@ -24,6 +30,11 @@ export type ClusterRecord = {
   /** Where its API is when it has a server of its own. */
   endpoint?: string;
 };
+
+/** How many machines a cluster has. */
+export function machinesOf(cluster: Pick<ClusterRecord, 'nodes' | 'gateways'>): number {
+  return cluster.nodes + cluster.gateways;
+}
 
 /** What kinds of change there are. */
 export type OperationType = 'create' | 'update' | 'delete';
@@ -48,6 +59,9 @@ export type OperationRecord = {
   /** What an update changes to. */
   nodes?: number;
   version?: string;
+  gateways?: number;
+  networkPolicy?: boolean;
+  addons?: Record<string, boolean>;
   /** A fault that was taken at the start: fails or stops at a percentage. */
   fault?: { fail?: Failure; atPercent: number };
   error?: Failure;
@@ -61,8 +75,11 @@ export type Happening = { at: string; type: 'info' | 'error'; message: string };
 /** One step of an operation: what a person reads, and its milliseconds at speed 1. */
 export type Step = { name: string; ms: number };
 
+/** What an update changes a cluster to; what it does not name stays. */
+export type Change = Pick<OperationRecord, 'nodes' | 'version' | 'gateways' | 'networkPolicy' | 'addons'>;
+
 /** The steps of an operation, in order; a create takes 60 s at speed 1. */
-export function stepsOf(operation: Pick<OperationRecord, 'type' | 'nodes' | 'version'>): Step[] {
+export function stepsOf(operation: Pick<OperationRecord, 'type'> & Change): Step[] {
   if (operation.type === 'create') {
     return [
       { name: 'Reserving quota', ms: 2_000 },
@@ -85,6 +102,9 @@ export function stepsOf(operation: Pick<OperationRecord, 'type' | 'nodes' | 'ver
     steps.push({ name: 'Upgrading control plane', ms: 20_000 }, { name: 'Upgrading nodes', ms: 20_000 });
   }
   if (operation.nodes !== undefined) steps.push({ name: 'Resizing node pool', ms: 20_000 });
+  if (operation.gateways !== undefined) steps.push({ name: 'Resizing gateway pool', ms: 20_000 });
+  if (operation.networkPolicy !== undefined) steps.push({ name: 'Changing network agents', ms: 15_000 });
+  if (operation.addons !== undefined) steps.push({ name: 'Changing add-ons', ms: 10_000 });
   return [...steps, { name: 'Checking nodes', ms: 5_000 }];
 }
 
@@ -95,7 +115,9 @@ export function kept(record: ClusterRecord | OperationRecord): JsonObject {
 
 /** A cluster's record as it was kept. */
 export function clusterOf(body: JsonObject): ClusterRecord {
-  return { ...(body as unknown as ClusterRecord), labels: textsAt(body, 'labels') };
+  // What was kept before there were gateways, network policies and add-ons lacks them.
+  const before = { gateways: 0, networkPolicy: false, addons: [] };
+  return { ...before, ...(body as unknown as ClusterRecord), labels: textsAt(body, 'labels') };
 }
 
 /** An operation's record as it was kept. */

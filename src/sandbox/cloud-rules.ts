@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { compareVersions, minorOf, REGIONS, SIZES, VERSIONS } from './catalog.ts';
+import { ADDONS, compareVersions, minorOf, REGIONS, SIZES, VERSIONS } from './catalog.ts';
 import type { JsonObject } from './json.ts';
 
 /** A refusal of the provider API. */
@@ -23,6 +23,8 @@ export type ClusterWish = {
   version: string;
   size: string;
   nodes: number;
+  gateways: number;
+  networkPolicy: boolean;
   labels: Record<string, string>;
 };
 
@@ -82,4 +84,15 @@ export function checkVersion(from: string, to: string): void {
     VERSIONS.map((offer) => offer.version),
   );
   checkUpgrade(from, to);
+}
+
+/** Throws a 400 that names the add-ons when one is asked for that there is not. */
+export function checkAddons(addons: Record<string, boolean>): void {
+  for (const name of Object.keys(addons)) {
+    checkChoice(
+      'addons',
+      name,
+      ADDONS.map((addon) => addon.name),
+    );
+  }
 }

@@ -12,6 +12,9 @@ const SANDBOX_NOTE = { 'sandbox.kqueen.io/notice': SANDBOX_TITLE };
 /** An object that a cluster is given: the key of its resource, its namespace and its body. */
 export type Seed = { resource: string; namespace: string; body: JsonObject };
 
+/** Where an object is: the key of its resource, its namespace and its name. */
+export type Place = [resource: string, namespace: string, name: string];
+
 /** What an API server makes by itself at its first start: namespaces, roles, its own service, priorities. */
 export function bootstrapSeeds(): Seed[] {
   const seeds: Seed[] = [];
@@ -117,17 +120,24 @@ function seedDns(ensure: (resource: string, namespace: string, body: JsonObject)
 }
 
 /** The name of the n-th node (from 0) of a cluster. */
-export function nodeName(cluster: Pick<ClusterRecord, 'name'>, index: number): string {
-  return `sandbox-${cluster.name}-${index}`;
+export function nodeName(cluster: Pick<ClusterRecord, 'name'>, index: number, gateway = false): string {
+  return `sandbox-${cluster.name}-${gateway ? 'gateway-' : ''}${index}`;
 }
 
+/** Marks the machines of the pool that lets traffic in: their label, and the taint that keeps all else off them. */
+const GATEWAY = { key: 'kqueen-pool', value: 'gateways' };
+
+/** Numbers of machines within a cluster, for addresses: those of gateways follow the most that the other pool can have. */
+const GATEWAYS_FROM = 100;
+
 /** A node as a machine that has just booted: known, but not Ready before its heartbeats come; and what runs on it. */
-export function nodeSeeds(cluster: ClusterRecord, size: Size, index: number): Seed[] {
+export function nodeSeeds(cluster: ClusterRecord, size: Size, index: number, gateway = false): Seed[] {
+  const number = gateway ? GATEWAYS_FROM + index : index;
   const seeds: Seed[] = [];
   const ensure = (resource: string, namespace: string, body: JsonObject): void => {
     seeds.push({ resource, namespace, body });
   };
-  const name = nodeName(cluster, index);
+  const name = nodeName(cluster, index, gateway);
   const capacity = {
     cpu: String(size.cpu),
     memory: `${size.memoryGiB * 1024 * 1024}Ki`,
@@ -142,7 +152,9 @@ export function nodeSeeds(cluster: ClusterRecord, size: Size, index: number): Se
         'kubernetes.io/arch': 'amd64',
         'kubernetes.io/os': 'linux',
         'kubernetes.io/hostname': name,
-        'node-role.kubernetes.io/worker': '',
+        ...(gateway
+          ? { 'node-role.kubernetes.io/gateway': '', [GATEWAY.key]: GATEWAY.value }
+          : { 'node-role.kubernetes.io/worker': '' }),
         'node.kubernetes.io/instance-type': size.name,
         'topology.kubernetes.io/region': cluster.region,
         'topology.kubernetes.io/zone': `${cluster.region}-${'abc'[index % 3]}`,
@@ -150,9 +162,10 @@ export function nodeSeeds(cluster: ClusterRecord, size: Size, index: number): Se
       annotations: SANDBOX_NOTE,
     },
     spec: {
-      podCIDR: `10.244.${index}.0/24`,
-      podCIDRs: [`10.244.${index}.0/24`],
+      podCIDR: `10.244.${number}.0/24`,
+      podCIDRs: [`10.244.${number}.0/24`],
       providerID: `sandbox://${cluster.id}/${name}`,
+      ...(gateway ? { taints: [{ ...GATEWAY, effect: 'NoSchedule' }] } : {}),
     },
     status: {
       capacity,
@@ -173,7 +186,7 @@ export function nodeSeeds(cluster: ClusterRecord, size: Size, index: number): Se
         },
       ],
       addresses: [
-        { type: 'InternalIP', address: `10.0.${Math.floor(index / 200)}.${10 + (index % 200)}` },
+        { type: 'InternalIP', address: `10.0.${Math.floor(number / 200)}.${10 + (number % 200)}` },
         { type: 'Hostname', address: name },
       ],
       nodeInfo: nodeInfo(cluster.version, cluster.id, name),
@@ -219,8 +232,8 @@ export function nodeInfo(version: string, cluster: string, name: string): JsonOb
 }
 
 /** What goes with a node: key of the resource, namespace and name. */
-export function nodeLeftovers(cluster: ClusterRecord, index: number): [string, string, string][] {
-  const name = nodeName(cluster, index);
+export function nodeLeftovers(cluster: ClusterRecord, index: number, gateway = false): Place[] {
+  const name = nodeName(cluster, index, gateway);
   return [
     ['nodes', '', name],
     ['pods', 'kube-system', `kube-proxy-${name}`],

@@ -4,17 +4,27 @@ import { type ClusterBackend, ownBackend } from './cloud-backend.ts';
 import { Histories } from './cloud-history.ts';
 import { Quotas } from './cloud-quota.ts';
 import {
+  type Change,
   type ClusterRecord,
   clusterOf,
   type Failure,
   type Happening,
   kept,
+  machinesOf,
   type OperationRecord,
   type OperationType,
   operationOf,
   stepsOf,
 } from './cloud-records.ts';
-import { CloudError, type ClusterWish, checkVersion, checkWish, fingerprintOf, type Quota } from './cloud-rules.ts';
+import {
+  CloudError,
+  type ClusterWish,
+  checkAddons,
+  checkVersion,
+  checkWish,
+  fingerprintOf,
+  type Quota,
+} from './cloud-rules.ts';
 import { type CloudActions, OperationRunner } from './cloud-runner.ts';
 import { takeStep } from './cloud-steps.ts';
 import type { SandboxDatabase } from './database.ts';
@@ -89,8 +99,9 @@ export class Cloud {
     if (backend === undefined || operation.type === 'delete') return;
     for (const { name } of stepsOf(operation).slice(0, operation.stepIndex)) {
       if (name === 'Booting control plane') backend.seedControlPlane();
-      if (name === 'Joining nodes' || name === 'Resizing node pool')
+      if (name === 'Joining nodes' || name.startsWith('Resizing'))
         takeStep('Joining nodes', operation, cluster, backend);
+      if (name.startsWith('Changing')) takeStep(name, operation, cluster, backend);
     }
   }
 
@@ -127,7 +138,7 @@ export class Cloud {
   /** What the account uses. */
   used(): Quota {
     const clusters = [...this.#clusters.values()];
-    return { clusters: clusters.length, nodes: clusters.reduce((sum, cluster) => sum + cluster.nodes, 0) };
+    return { clusters: clusters.length, nodes: clusters.reduce((sum, cluster) => sum + machinesOf(cluster), 0) };
   }
 
   /** All clusters by name. */
@@ -184,9 +195,10 @@ export class Cloud {
       });
     }
     checkWish(wish);
-    this.#quotas.check(this.used(), { clusters: 1, nodes: wish.nodes });
+    this.#quotas.check(this.used(), { clusters: 1, nodes: machinesOf(wish) });
     const cluster: ClusterRecord = {
       ...wish,
+      addons: [],
       id: randomBytes(6).toString('hex'),
       status: 'PROVISIONING',
       statusMessage: '',
@@ -201,8 +213,8 @@ export class Cloud {
     return { cluster, operation: this.#begin(cluster, 'create', {}) };
   }
 
-  /** Begins a change of a cluster's nodes or version; throws CloudError 400, 403, 404 or 409. */
-  update(name: string, change: { nodes?: number; version?: string }): OperationRecord {
+  /** Begins a change of a cluster; throws CloudError 400, 403, 404 or 409. */
+  update(name: string, change: Change): OperationRecord {
     const cluster = this.cluster(name);
     const current = this.#operations.get(cluster.operation);
     if (current?.status === 'running') {
@@ -221,10 +233,14 @@ export class Cloud {
     if (version !== undefined) {
       checkVersion(cluster.version, version);
     }
-    this.#quotas.check(this.used(), { clusters: 0, nodes: (change.nodes ?? cluster.nodes) - cluster.nodes });
+    if (change.addons !== undefined) checkAddons(change.addons);
+    this.#quotas.check(this.used(), {
+      clusters: 0,
+      nodes: machinesOf({ ...cluster, ...change }) - machinesOf(cluster),
+    });
     cluster.status = 'RECONCILING';
     cluster.statusMessage = '';
-    const parts = Object.entries(change).map(([key, value]) => `${key}=${value}`);
+    const parts = Object.entries(change).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
     this.#note(cluster, 'info', `Change to ${parts.join(', ')} began`);
     return this.#begin(cluster, 'update', change);
   }
@@ -265,7 +281,7 @@ export class Cloud {
     }
   }
 
-  #begin(cluster: ClusterRecord, type: OperationType, change: { nodes?: number; version?: string }): OperationRecord {
+  #begin(cluster: ClusterRecord, type: OperationType, change: Change): OperationRecord {
     const fault = this.#parts.faults.take(type, cluster.name);
     const operation: OperationRecord = {
       id: `op-${randomBytes(6).toString('hex')}`,
@@ -343,7 +359,7 @@ export class Cloud {
       nodesReady: (operation) => {
         const { cluster, backend } = this.#stored(operation);
         const ready = backend?.readyNodes() ?? 0;
-        return typeof ready === 'number' ? ready >= cluster.nodes : ready;
+        return typeof ready === 'number' ? ready >= machinesOf(cluster) : ready;
       },
       done: (operation) => this.#finish(operation),
       failed: (operation, error) => {

@@ -4,6 +4,7 @@ import type { Calls } from './calls.ts';
 import { SANDBOX_TITLE } from './catalog.ts';
 import type { SandboxClock } from './clock.ts';
 import type { Cloud } from './cloud.ts';
+import type { Change } from './cloud-records.ts';
 import { badField, CloudError } from './cloud-rules.ts';
 import type { SandboxDatabase } from './database.ts';
 import { BodyTooLarge, decoded, type Exchange } from './exchange.ts';
@@ -18,6 +19,7 @@ const PROJECT = 'kqueen-sandbox';
 
 const LABELS = z.record(z.string().min(1).max(63), z.string().max(63));
 const NODES = z.number().int().min(1).max(20);
+const GATEWAYS = z.number().int().min(0).max(5);
 
 const CREATE = z.strictObject({
   name: z.string().max(40).regex(DNS_LABEL, 'A name is a DNS label: lowercase letters, digits and hyphens.'),
@@ -25,11 +27,16 @@ const CREATE = z.strictObject({
   version: z.string(),
   size: z.string(),
   nodes: NODES,
+  gateways: GATEWAYS.default(0),
+  networkPolicy: z.boolean().default(false),
   labels: LABELS.default({}),
 });
 const UPDATE = z.strictObject({
   nodes: NODES.optional(),
   version: z.string().optional(),
+  gateways: GATEWAYS.optional(),
+  networkPolicy: z.boolean().optional(),
+  addons: z.record(z.string(), z.boolean()).optional(),
   labels: LABELS.optional(),
   labelFingerprint: z.string().optional(),
 });
@@ -240,9 +247,12 @@ export class ProviderApi {
   async #update({ exchange, name, kind }: Call): Promise<void> {
     const { cloud, calls } = this.#parts;
     const wish = await readAs(exchange, UPDATE);
-    const { nodes, version, labels, labelFingerprint } = wish;
+    const { labels, labelFingerprint, ...rest } = wish;
+    const change: Change = {};
+    for (const [key, value] of Object.entries(rest)) if (value !== undefined) Object.assign(change, { [key]: value });
+    const changes = Object.keys(change).length > 0;
     if (labels !== undefined || labelFingerprint !== undefined) {
-      if (labels === undefined || nodes !== undefined || version !== undefined)
+      if (labels === undefined || changes)
         throw badField('labels', 'Labels are changed by themselves, all of them at once.');
       if (labelFingerprint === undefined)
         throw badField('labelFingerprint', 'Say which labels you have seen: the fingerprint of the cluster.');
@@ -251,12 +261,8 @@ export class ProviderApi {
       exchange.json(200, { cluster: clusterView(cluster, this.#parts.url()) });
       return;
     }
-    if (nodes === undefined && version === undefined)
-      throw badField('nodes', 'Say what to change: nodes, version or both.');
-    const operation = cloud.update(name, {
-      ...(nodes === undefined ? {} : { nodes }),
-      ...(version === undefined ? {} : { version }),
-    });
+    if (!changes) throw badField('nodes', 'Say what to change: nodes, version, gateways, networkPolicy or addons.');
+    const operation = cloud.update(name, change);
     calls.effective(kind);
     exchange.json(202, {
       cluster: clusterView(cloud.cluster(name), this.#parts.url()),

@@ -1,4 +1,4 @@
-import { CONTROL_PLANE_PRICE_PER_HOUR, REGIONS, SANDBOX_TITLE, SIZES, VERSIONS } from './catalog.ts';
+import { ADDONS, CONTROL_PLANE_PRICE_PER_HOUR, REGIONS, SANDBOX_TITLE, SIZES, VERSIONS } from './catalog.ts';
 import type { Cloud } from './cloud.ts';
 import type { ClusterRecord, OperationRecord } from './cloud-records.ts';
 import { fingerprintOf } from './cloud-rules.ts';
@@ -16,6 +16,9 @@ export function clusterView(cluster: ClusterRecord, url: string): JsonObject {
     version,
     size,
     nodes,
+    gateways: cluster.gateways,
+    networkPolicy: cluster.networkPolicy,
+    addons: ADDONS.map((addon) => ({ ...addon, on: cluster.addons.includes(addon.name) })),
     labels,
     labelFingerprint: fingerprintOf(labels),
     status,
@@ -36,7 +39,7 @@ function endpointOf(cluster: ClusterRecord, url: string): string {
 function pricePerHour(cluster: ClusterRecord): number {
   const factor = REGIONS.find((region) => region.name === cluster.region)?.priceFactor ?? 1;
   const node = SIZES.find((size) => size.name === cluster.size)?.pricePerHour ?? 0;
-  return round((CONTROL_PLANE_PRICE_PER_HOUR + node * cluster.nodes) * factor);
+  return round((CONTROL_PLANE_PRICE_PER_HOUR + node * (cluster.nodes + cluster.gateways)) * factor);
 }
 
 /** A price to a hundredth of a cent. */

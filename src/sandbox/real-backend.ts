@@ -1,7 +1,8 @@
 import type { Size } from './catalog.ts';
+import { addonPlace, addonSeed } from './cloud-addons.ts';
 import type { ClusterBackend } from './cloud-backend.ts';
 import type { ClusterRecord, Failure } from './cloud-records.ts';
-import { controlPlaneSeeds, nodeInfo, nodeLeftovers, nodeSeeds, type Seed } from './cloud-seed.ts';
+import { controlPlaneSeeds, nodeInfo, nodeLeftovers, nodeSeeds, type Place, type Seed } from './cloud-seed.ts';
 import { type ApiClient, ApiFailure, MERGE } from './controller-client.ts';
 import { type JsonObject, objectAt, objectsAt, textAt } from './json.ts';
 import { apiVersionOf, resourceOf } from './kube-registry.ts';
@@ -97,6 +98,16 @@ export function realBackend(
     await api.request('PATCH', `${path}/status`, { status }, MERGE);
   }
 
+  function remove(what: string, [resource, namespace, name]: Place): void {
+    then(what, async () => {
+      try {
+        await api.request('DELETE', pathOf(resource, namespace, name), { gracePeriodSeconds: 0 });
+      } catch (error) {
+        if (!(error instanceof ApiFailure && error.code === 404)) throw error;
+      }
+    });
+  }
+
   /** Fills view, edit and admin from the roles that are labelled for them: the work of a controller that is not there. */
   async function aggregate(): Promise<void> {
     for (const name of ['view', 'edit', 'admin']) {
@@ -121,20 +132,14 @@ export function realBackend(
       }
       for (const seed of controlPlaneSeeds()) then(`the first objects (${seed.resource})`, () => ensure(seed));
     },
-    seedNode: (cluster: ClusterRecord, size: Size, index: number) => {
-      for (const seed of nodeSeeds(cluster, size, index)) then(`node ${index}`, () => ensure(seed));
+    seedNode: (cluster: ClusterRecord, size: Size, index: number, gateway?: boolean) => {
+      for (const seed of nodeSeeds(cluster, size, index, gateway)) then(`node ${index}`, () => ensure(seed));
     },
-    removeNode: (cluster, index) => {
-      for (const [resource, namespace, name] of nodeLeftovers(cluster, index)) {
-        then(`removing node ${index}`, async () => {
-          try {
-            await api.request('DELETE', pathOf(resource, namespace, name), { gracePeriodSeconds: 0 });
-          } catch (error) {
-            if (!(error instanceof ApiFailure && error.code === 404)) throw error;
-          }
-        });
-      }
+    removeNode: (cluster, index, gateway) => {
+      for (const place of nodeLeftovers(cluster, index, gateway)) remove(`removing node ${index}`, place);
     },
+    seedAddon: (name) => then(`add-on ${name}`, () => ensure(addonSeed(name))),
+    removeAddon: (name) => remove(`removing add-on ${name}`, addonPlace(name)),
     upgradeNodes: (cluster) =>
       then('upgrading the nodes', async () => {
         const nodes = objectsAt(await api.request('GET', '/api/v1/nodes'), 'items');

@@ -4,6 +4,7 @@ import { readSpec } from '../fields.ts';
 import { type HttpAnswer, openHttp } from '../http.ts';
 import type { Explanation } from '../http-faults.ts';
 import { oneLine, scrub } from '../scrub.ts';
+import { gatewaysIn, nodesIn } from './pools.ts';
 import { SandboxCluster, type SandboxProvisioner } from './schema.ts';
 import {
   clusterLabel,
@@ -17,7 +18,7 @@ import {
   stateOf,
   upgradesOf,
 } from './seen.ts';
-import { checkUpdate } from './update.ts';
+import { checkAddons, checkUpdate } from './update.ts';
 import {
   AccountAnswer,
   BegunAnswer,
@@ -88,7 +89,19 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
       const body: Record<string, unknown> = {};
       // Asked for again although it is as wanted: whatever went wrong on the way is then made good.
       const whole = stateOf(found.status) !== 'running';
-      if (update.nodes !== undefined && (whole || update.nodes !== found.nodes)) body.nodes = update.nodes;
+      const nodes = nodesIn(update);
+      if (nodes !== undefined && (whole || nodes !== found.nodes)) body.nodes = nodes;
+      const gateways = gatewaysIn(update);
+      if (gateways !== undefined && (whole || gateways !== found.gateways)) body.gateways = gateways;
+      const { networkPolicy, addons = {} } = update;
+      if (networkPolicy !== undefined && (whole || networkPolicy !== found.networkPolicy)) {
+        body.networkPolicy = networkPolicy;
+      }
+      checkAddons(addons, found.addons);
+      const turned = Object.entries(addons).filter(
+        ([name, on]) => whole || found.addons.some((addon) => addon.name === name && addon.on !== on),
+      );
+      if (turned.length > 0) body.addons = Object.fromEntries(turned);
       if (update.version !== undefined && (whole || update.version !== found.version)) body.version = update.version;
       if (Object.keys(body).length === 0) return null;
       const answer = await http.send({ method: 'PATCH', path: pathOf(target), body }, call);

@@ -1,7 +1,8 @@
 import type { Engine } from '../../core/ports/engine.ts';
 import { readSpec } from '../fields.ts';
+import { gatewaysIn, nodesIn, poolsOf } from './pools.ts';
 import { sandboxPrice } from './price.ts';
-import { poolName, SandboxCluster, SandboxProvisioner, sandboxTitle } from './schema.ts';
+import { mostGateways, SandboxCluster, SandboxProvisioner, sandboxTitle } from './schema.ts';
 import { checkUpdate } from './update.ts';
 
 /** Clusters of the sandbox provider that ships with KQueen: a real API and imaginary machines. */
@@ -22,30 +23,35 @@ export const sandbox: Engine = {
     list: true,
     adopt: true,
     log: true,
-    addons: false,
-    networkPolicy: false,
-    gateways: false,
+    addons: true,
+    networkPolicy: true,
+    gateways: true,
+    retire: false,
   },
   instead: {
+    retire: 'Scale the cluster up by one node and remove the broken one.',
     autoscale: 'The sandbox has no autoscaler; set the number of nodes instead.',
     power: 'Sandbox clusters cost nothing, so there is nothing to gain by stopping one.',
   },
+  mostGateways,
   provisioner: SandboxProvisioner,
   cluster: SandboxCluster,
   price: sandboxPrice,
   describe(spec) {
-    return `${String(spec.nodes ?? 3)} × ${String(spec.size)} in ${String(spec.region)}, Kubernetes ${String(spec.version)}`;
+    const gateways = gatewaysOf(spec);
+    const more = gateways === 0 ? '' : ` and ${gateways} ${gateways === 1 ? 'gateway' : 'gateways'}`;
+    return `${String(spec.nodes ?? 3)} × ${String(spec.size)}${more} in ${String(spec.region)}, Kubernetes ${String(spec.version)}`;
   },
-  nodes(spec) {
-    return nodesOf(spec);
-  },
-  pools(spec) {
-    return [{ name: poolName, nodes: nodesOf(spec), size: String(spec.size), bounds: { min: 1, max: 20 } }];
-  },
+  nodes: (spec) => nodesOf(spec) + gatewaysOf(spec),
+  pools: (spec) => poolsOf({ nodes: nodesOf(spec), gateways: gatewaysOf(spec), size: String(spec.size) }),
   after(spec, update) {
     checkUpdate(update);
     const next: Record<string, unknown> = { ...spec };
-    if (update.nodes !== undefined) next.nodes = update.nodes;
+    const nodes = nodesIn(update);
+    if (nodes !== undefined) next.nodes = nodes;
+    const gateways = gatewaysIn(update);
+    if (gateways !== undefined) next.gateways = gateways;
+    if (update.networkPolicy !== undefined) next.networkPolicy = update.networkPolicy;
     if (update.version !== undefined) next.version = update.version;
     return readSpec(SandboxCluster, next);
   },
@@ -57,4 +63,8 @@ export const sandbox: Engine = {
 
 function nodesOf(spec: Record<string, unknown>): number {
   return typeof spec.nodes === 'number' ? spec.nodes : 3;
+}
+
+function gatewaysOf(spec: Record<string, unknown>): number {
+  return typeof spec.gateways === 'number' ? spec.gateways : 0;
 }

@@ -13,6 +13,7 @@ export function sandboxPrice(spec: Record<string, unknown>, prices: unknown): Pr
   const region = catalog.data.regions.find((each) => each.name === wanted.data.region);
   const size = catalog.data.sizes.find((each) => each.name === wanted.data.size);
   if (!region || !size) return null;
-  const perHour = (catalog.data.controlPlanePricePerHour + size.pricePerHour * wanted.data.nodes) * region.priceFactor;
+  const nodes = wanted.data.nodes + (wanted.data.gateways ?? 0);
+  const perHour = (catalog.data.controlPlanePricePerHour + size.pricePerHour * nodes) * region.priceFactor;
   return { perHour: Math.round(perHour * 10_000) / 10_000, currency: catalog.data.currency, excludes: [] };
 }

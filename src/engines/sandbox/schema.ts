@@ -4,8 +4,12 @@ import { caBundleField } from '../fields.ts';
 
 export const sandboxTitle = 'KQueen sandbox';
 
-/** The one node pool that a sandbox cluster has. */
+/** The node pool that every sandbox cluster has, and the one that lets traffic in, if it has that. */
 export const poolName = 'default';
+export const gatewayPool = 'gateways';
+
+/** Most gateway nodes of a sandbox cluster. */
+export const mostGateways = 5;
 
 /** Where the provider is and how to sign in there. */
 export const SandboxProvisioner = z.object({
@@ -39,5 +43,15 @@ export const SandboxCluster = z.object({
   version: field(z.string().min(1).max(63), { label: 'Kubernetes version', live: true, order: 2 }),
   size: field(z.string().min(1).max(63), { label: 'Machine size', live: true, order: 3 }),
   nodes: field(z.number().int().min(1).max(20).default(3), { label: 'Nodes', help: '1 to 20.', order: 4 }),
+  gateways: field(z.number().int().min(0).max(mostGateways).optional(), {
+    label: 'Gateway nodes',
+    help: `0 to ${mostGateways} nodes apart from the others, for what lets traffic in; none when it is empty.`,
+    order: 5,
+  }),
+  networkPolicy: field(z.boolean().optional(), {
+    label: 'Network policies',
+    help: 'Whether NetworkPolicy objects are enforced; imaginary traffic is then imagined to be kept out.',
+    order: 6,
+  }),
 });
 export type SandboxCluster = z.infer<typeof SandboxCluster>;

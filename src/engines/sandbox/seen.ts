@@ -3,13 +3,13 @@ import type {
   Choice,
   ExternalCluster,
   ExternalState,
-  NodePool,
   Observation,
+  ProviderAddon,
   Target,
 } from '../../core/ports/engine.ts';
 import type { Http } from '../http.ts';
 import { oneLine, scrub } from '../scrub.ts';
-import { poolName } from './schema.ts';
+import { poolsOf } from './pools.ts';
 import { type CatalogAnswer, type ClusterAnswer, EventsAnswer, OperationAnswer, readAnswer } from './wire.ts';
 
 /** Labels on everything this engine makes. */
@@ -52,8 +52,10 @@ export function observationOf(found: ClusterAnswer, target: Target): Observation
     state: stateOf(found.status),
     mine: isMine(found.labels, target),
     version: found.version,
-    nodes: found.nodes,
+    nodes: found.nodes + found.gateways,
     pools: poolsOf(found),
+    addons: found.addons.map(addonOf),
+    networkPolicy: found.networkPolicy,
     region: found.region,
     externalId: found.id,
   };
@@ -145,11 +147,15 @@ export function externalOf(found: ClusterAnswer): ExternalCluster {
     externalName: found.name,
     state: stateOf(found.status),
     version: found.version,
-    nodes: found.nodes,
+    nodes: found.nodes + found.gateways,
     pools: poolsOf(found),
     where: found.region,
     externalId: found.id,
-    spec: { region: found.region, version: found.version, size: found.size, nodes: found.nodes },
+    spec: {
+      ...{ region: found.region, version: found.version, size: found.size, nodes: found.nodes },
+      ...(found.gateways > 0 ? { gateways: found.gateways } : {}),
+      ...(found.networkPolicy ? { networkPolicy: true } : {}),
+    },
   };
   const { [clusterLabel]: cluster, [orgLabel]: org, owner } = found.labels;
   if (cluster) seen.cluster = cluster;
@@ -158,8 +164,6 @@ export function externalOf(found: ClusterAnswer): ExternalCluster {
   return seen;
 }
 
-function poolsOf(found: ClusterAnswer): NodePool[] {
-  return [
-    { name: poolName, nodes: found.nodes, size: found.size, version: found.version, bounds: { min: 1, max: 20 } },
-  ];
+function addonOf({ name, title, note, on }: ClusterAnswer['addons'][number]): ProviderAddon {
+  return { name, title: oneLine(title, [], 80), on, ...(note ? { note: oneLine(note, [], 200) } : {}) };
 }

@@ -9,6 +9,11 @@ export const ClusterAnswer = z.object({
   version: z.string(),
   size: z.string().default(''),
   nodes: z.number().int(),
+  gateways: z.number().int().default(0),
+  networkPolicy: z.boolean().default(false),
+  addons: z
+    .array(z.object({ name: z.string(), title: z.string(), note: z.string().default(''), on: z.boolean() }))
+    .default([]),
   labels: z.record(z.string(), z.string()).default({}),
   labelFingerprint: z.string().default(''),
   status: z.string(),
