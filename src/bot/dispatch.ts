@@ -17,7 +17,7 @@ import type { Log } from '../core/ports/log.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { Cache, Sealer, Store } from '../core/ports/store.ts';
 import type { Person, Provisioner } from '../core/records.ts';
-import { fieldsOf, readValues, reloadingKeys, secretKeys } from '../core/schema.ts';
+import { fieldsOf, noneWord, readValues, reloadingKeys, secretKeys } from '../core/schema.ts';
 import { findSecret, scrub } from '../core/secrets.ts';
 import { clusterChoices, impliedCluster, thisOne } from '../core/which.ts';
 import { ago } from '../core/words.ts';
@@ -118,7 +118,7 @@ async function answerTo(parts: DispatchParts, inbound: Inbound, correlation: str
       parts,
       inbound,
       parsed.command,
-      { ...parsed.values, ...formValues(parts, inbound.values ?? {}) },
+      { ...parsed.values, ...formValues(parts, inbound.values ?? {}), ...cleared(inbound, parsed) },
       correlation,
     );
     parts.onCommand?.(name, 'ok', parts.clock.now() - began);
@@ -183,6 +183,20 @@ async function runLine(
     return guarded(inbound, rest);
   }
   return guarded(inbound, answer);
+}
+
+/** The values that were emptied on purpose, by the word for none. A form that asks for everything has empty fields that nobody has touched. */
+function cleared(
+  inbound: Inbound,
+  { command, values }: { command: Command; values: Record<string, string> },
+): Record<string, string> {
+  const empty = (value: string | undefined) => value !== undefined && value.trim() === '';
+  const named = inbound.source === 'form' && values[command.positional[0] ?? ''] !== undefined;
+  const keys = (command.clearable ?? []).filter((key) => {
+    const sent = inbound.values?.[key];
+    return sent === undefined ? empty(values[key]) : named && empty(sent);
+  });
+  return Object.fromEntries(keys.map((key) => [key, noneWord]));
 }
 
 /** What a form brought, without the characters that could mislead; secrets stay as they are. */

@@ -117,6 +117,8 @@ export interface Command {
   words?: Record<string, string>;
   /** Takes `key op value` conditions, kept together in the value `where`. */
   selectors?: boolean;
+  /** Keys of which an empty value is a wish as well: `labels=`, or the field emptied in the form about a named thing, is read as `labels=none`. */
+  clearable?: string[];
   /** Other keys are allowed and checked by the command itself (an engine's fields). */
   open?: boolean;
   /** Keys of `args` a person may leave out of a typed line; the command answers with a form. */

@@ -180,8 +180,12 @@ export function textOf(value: unknown): string {
   return String(value);
 }
 
-/** Reads `a=1,b=2` (commas or new lines); null when a piece has no `=` or a key is given twice. */
+/** Written where a value would stand: there is to be none. */
+export const noneWord = 'none';
+
+/** Reads `a=1,b=2` (commas or new lines), or `none`; null when a piece has no `=` or a key is given twice. */
 export function parsePairs(text: string): Record<string, string> | null {
+  if (text.trim().toLowerCase() === noneWord) return {};
   const pairs = new Map<string, string>();
   for (const piece of text.split(/[,\n]/).map((each) => each.trim())) {
     if (!piece) continue;

@@ -426,6 +426,52 @@ describe('edit', () => {
     expect((await stage.say('grace', 'cluster edit dev-1 purpose=development')).card?.buttons).toHaveLength(1);
   });
 
+  test('labels are cleared: all of them, or single ones', async () => {
+    const labelled = async (labels: Record<string, string>) => {
+      const found = await stage.cluster('dev-1');
+      if (!found) throw new Error('no cluster');
+      await stage.put({ op: 'put', ref: { kind: 'cluster', org, id: 'c1' }, record: { ...found, labels } });
+    };
+    for (const line of [
+      'cluster edit dev-1 labels=',
+      'cluster edit dev-1 labels=""',
+      'cluster edit dev-1 labels=none',
+    ]) {
+      await labelled({ team: 'data', tier: 'one' });
+      const plan = await stage.say('dev', line);
+      expect(words(plan), line).toContain('team=data, tier=one → none');
+      expect(plan.card?.buttons[0]?.command).toContain('cluster edit dev-1 labels=none');
+      await stage.press('dev', plan, 'Change it');
+      expect((await stage.cluster('dev-1'))?.labels, line).toEqual({});
+    }
+    await labelled({ team: 'data', tier: 'one', cost: 'x' });
+    await stage.press('dev', await stage.say('dev', 'cluster edit dev-1 unlabel=team,cost'), 'Change it');
+    expect((await stage.cluster('dev-1'))?.labels).toEqual({ tier: 'one' });
+    expect(words(await stage.say('dev', 'cluster edit dev-1 unlabel=team'))).toMatch(/no label team.*It has: tier/);
+  });
+
+  test('the emptied field of the form clears the labels; an empty one of a form that asks for everything does not', async () => {
+    const found = await stage.cluster('dev-1');
+    if (!found) throw new Error('no cluster');
+    const ref = { kind: 'cluster', org, id: 'c1' } as const;
+    await stage.put({ op: 'put', ref, record: { ...found, labels: { team: 'data' } } });
+    const form = (text: string, values: Record<string, string>) => stage.say('dev', text, { source: 'form', values });
+    const emptied = await form('cluster edit dev-1', { purpose: 'development', labels: '' });
+    expect(words(emptied)).toContain('team=data → none');
+    const untouched = await form('cluster edit', {
+      cluster: 'dev-1',
+      purpose: 'test',
+      labels: '',
+      unlabel: '',
+      owner: '',
+    });
+    expect(words(untouched)).toContain('development → test');
+    expect(words(untouched)).not.toContain('team=data');
+    await stage.put({ op: 'put', ref, record: { ...found, labels: {} } });
+    const other = await form('cluster edit dev-1', { purpose: 'test', labels: '' });
+    expect(other.card?.buttons[0]?.command).not.toContain('labels');
+  });
+
   test('nothing to change, wrong purpose, wrong labels', async () => {
     expect(words(await stage.say('dev', 'cluster edit dev-1 purpose=development'))).toMatch(/Nothing to change/);
     expect(words(await stage.say('dev', 'cluster edit dev-1 purpose=fun'))).toMatch(/purpose/);

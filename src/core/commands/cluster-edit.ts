@@ -13,7 +13,11 @@ export const clusterEdit: Command = {
   name: 'cluster edit',
   aliases: ['cluster label', 'cluster set'],
   summary: 'Change purpose, labels or owner',
-  examples: ['cluster edit dev-1 purpose=test labels="team=data"'],
+  examples: [
+    'cluster edit dev-1 purpose=test labels="team=data"',
+    'cluster edit dev-1 labels=none',
+    'cluster edit dev-1 unlabel=team,tier',
+  ],
   group: 'Clusters',
   policy: 'cluster:update',
   changes: true,
@@ -22,9 +26,15 @@ export const clusterEdit: Command = {
     purpose: field(z.enum(purposes).optional(), { label: 'Purpose', order: 2 }),
     labels: field(labelsSchema.optional(), {
       label: 'Labels',
-      help: 'key=value pairs, separated by commas; they replace the ones there are.',
+      help: 'key=value pairs, separated by commas; they replace the ones there are. Empty: none.',
       example: 'team=data',
       order: 3,
+    }),
+    unlabel: field(z.string().trim().optional(), {
+      label: 'Remove labels',
+      help: 'Their keys, separated by commas; the others stay.',
+      example: 'team',
+      order: 5,
     }),
     owner: field(z.string().trim().optional(), {
       label: 'Owner',
@@ -34,16 +44,18 @@ export const clusterEdit: Command = {
     plan: field(z.string().optional(), { label: 'Plan', order: 99 }),
   }),
   positional: ['cluster'],
+  clearable: ['labels'],
   async run(context, values) {
     const { caller, cache } = context;
     const found = await findCluster(context, values.cluster ?? '');
     const before = found.record;
     demand(context, 'cluster:update', [before.owner]);
-    if (!values.purpose && values.labels === undefined && !values.owner && values.plan === undefined)
-      return { audience: 'caller', form: editForm(context, before) };
+    const wishes = [values.purpose, values.labels, values.unlabel, values.owner, values.plan];
+    if (wishes.every((wish) => wish === undefined)) return { audience: 'caller', form: editForm(context, before) };
     const after: Cluster = { ...before };
     if (values.purpose) after.purpose = values.purpose;
     if (values.labels !== undefined) after.labels = parsePairs(values.labels) ?? {};
+    if (values.unlabel) after.labels = withoutLabels(after, values.unlabel);
     if (values.owner) {
       demand(context, 'cluster:owner');
       const wanted = values.owner.replace(/^@/, '').toLowerCase();
@@ -66,11 +78,16 @@ export const clusterEdit: Command = {
     const facts = differences(before, after);
     if (facts.length === 0) {
       return toCaller(
-        plainCard(`Cluster ${before.name}`, 'Nothing to change: say what, such as purpose=test or labels="team=data".'),
+        plainCard(
+          `Cluster ${before.name}`,
+          'Nothing to change: say what, such as purpose=test, labels="team=data" or labels=none.',
+        ),
       );
     }
     const hash = hashOf({ action: 'cluster.edit', cluster: before.id, facts });
     const { plan, ...given } = values;
+    // A form sends the labels as they were too: they are not part of what is wanted.
+    if (!facts.some(({ label }) => label === labelsLabel)) delete given.labels;
     if (plan !== hash) {
       const moved = plan !== undefined;
       const text = moved
@@ -101,6 +118,22 @@ export const clusterEdit: Command = {
   },
 };
 
+const labelsLabel = 'Labels';
+
+/** The cluster's labels without those keys; a Fault for one that it does not have. */
+function withoutLabels({ name, labels }: Cluster, keys: string): Record<string, string> {
+  const gone = keys.split(/[\s,]+/).filter(Boolean);
+  const missing = gone.filter((key) => !Object.hasOwn(labels, key));
+  if (missing.length > 0) {
+    const has = Object.keys(labels).join(', ');
+    throw new Fault('bad-input', `Cluster ${name} has no label ${missing.join(', ')}.`, {
+      field: 'unlabel',
+      next: has === '' ? 'It has none at all.' : `It has: ${has}.`,
+    });
+  }
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => !gone.includes(key)));
+}
+
 function differences(before: Cluster, after: Cluster): { label: string; value: string }[] {
   const labels = (cluster: Cluster) =>
     Object.entries(cluster.labels)
@@ -109,7 +142,7 @@ function differences(before: Cluster, after: Cluster): { label: string; value: s
       .join(', ') || 'none';
   const rows: [string, string, string][] = [
     ['Purpose', before.purpose, after.purpose],
-    ['Labels', labels(before), labels(after)],
+    [labelsLabel, labels(before), labels(after)],
     ['Owner', before.ownerName, after.ownerName],
   ];
   return rows.filter(([, was, is]) => was !== is).map(([label, was, is]) => ({ label, value: `${was} → ${is}` }));
