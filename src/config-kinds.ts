@@ -3,6 +3,7 @@ import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
 import { asFault } from './core/errors.ts';
 import { parseDuration, parseQuantity } from './core/units.ts';
+import { type ArchivePlace, placeForms, readPlace } from './store/archive/place.ts';
 import { parseSecretKeys } from './store/seal.ts';
 
 /** A way to read the text of a variable. */
@@ -172,6 +173,16 @@ export const secretKeys: Kind<string> = {
       // The fault says which of the keys is wrong and how, never what it is.
       context.addIssue({ code: 'custom', message: asFault(error).message });
     }
+  }),
+  echo: false,
+};
+
+/** Where backups are kept. */
+export const backupPlace: Kind<ArchivePlace> = {
+  words: placeForms,
+  schema: z.string().transform((value, context) => {
+    const read = readPlace(value);
+    return typeof read === 'string' ? refuse(context, read) : read;
   }),
   echo: false,
 };

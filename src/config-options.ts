@@ -2,6 +2,7 @@
 import {
   anyText,
   approvalPlace,
+  backupPlace,
   bytes,
   choice,
   cidr,
@@ -40,6 +41,7 @@ export const groups = {
   State: 'Where records live. Without etcd it is the embedded store in the data folder, for one process.',
   Jobs: 'Where work is queued. Without Redis it is the process itself; the store stays the truth either way.',
   Rules: 'Who starts as an admin, who decides, and how long things may take.',
+  Backups: 'Where backups of clusters are kept; docs/backup.md says more.',
   Monitoring: 'Who may read the metrics. `/healthz` and `/readyz` are open to everybody.',
   Sandbox: 'A small cloud for trying things, which ships with KQueen.',
   Slack: "Slack's own names. A worker needs none of them: workers hold no chat tokens.",
@@ -239,6 +241,46 @@ export const options = {
     defaultWords: 'a direct message to each approver',
     example: 'slack:T0123456789/C0123456789',
     about: 'Where requests for approval are posted.',
+  }),
+  KQUEEN_BACKUP_URL: option({
+    group: 'Backups',
+    kind: backupPlace,
+    defaultWords: '`backups` in the data folder',
+    example: 's3://clusters/kqueen?region=eu-central-1',
+    about:
+      'Where backups of clusters are kept. Behind `s3` may stand `region`, `endpoint` and `style` (`path` or `host`), behind the others `endpoint`. With several processes it has to be a place that all of them reach.',
+  }),
+  KQUEEN_BACKUP_S3_KEY_ID: option({
+    group: 'Backups',
+    kind: text('the id of an access key', /^[A-Za-z0-9._/+=-]{3,200}$/, { echo: false }),
+    defaultWords: 'what Amazon’s SDK finds',
+    about: 'Access key for `s3`. Without it the variables, the profile or the role that Amazon’s SDK finds are used.',
+  }),
+  KQUEEN_BACKUP_S3_SECRET: option({
+    group: 'Backups',
+    kind: secretText('a secret access key'),
+    secret: true,
+    about: 'The secret that belongs to that key.',
+  }),
+  KQUEEN_BACKUP_GCS_KEY_FILE: option({
+    group: 'Backups',
+    kind: file,
+    defaultWords: 'application default credentials',
+    example: '/etc/kqueen/backup-account.json',
+    about: 'Key file of a service account, for `gs`.',
+  }),
+  KQUEEN_BACKUP_AZURE_KEY: option({
+    group: 'Backups',
+    kind: secretText('an account key or a shared access signature'),
+    secret: true,
+    defaultWords: 'the identity that Azure’s SDK finds',
+    about: 'Key of the storage account, or a shared access signature of the container (`sv=…&sig=…`), for `azure`.',
+  }),
+  KQUEEN_BACKUP_CA_FILE: option({
+    group: 'Backups',
+    kind: file,
+    example: '/etc/kqueen/backup-ca.pem',
+    about: 'PEM file with the authority of that place’s certificate, when it is a private one.',
   }),
   KQUEEN_PROMETHEUS_WHITELIST: option({
     group: 'Monitoring',

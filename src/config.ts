@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { readBackups } from './config-backup.ts';
 import { isLoopback, nothingToAdd, shown } from './config-kinds.ts';
 import { type Option, type OptionName, options, type Values } from './config-options.ts';
 import { distance } from './core/commands/common.ts';
@@ -96,6 +97,11 @@ export function readConfig(
     );
   }
   const approvals = readApprovals(values, { bot: wanted.bot, slack: slack !== undefined }, found);
+  const backups = readBackups(values, {
+    wrong: (name, message) => wrong(found, name, message),
+    isSet: (name) => isSet(found, name),
+    read: (name, path) => readText(path, name, found),
+  });
   if (found.problems.length > 0) throw new ConfigError(found.problems);
 
   return {
@@ -120,6 +126,7 @@ export function readConfig(
     sandbox: { on: sandboxOn, speed: values.KQUEEN_SANDBOX_SPEED, port: values.KQUEEN_SANDBOX_PORT },
     ...given('engines', values.KQUEEN_ENGINE_WHITELIST),
     apps: { hosts: values.KQUEEN_APP_SOURCES ?? [], ...given('helm', values.KQUEEN_HELM) },
+    ...given('backups', backups),
     limits: { approvalMs: values.KQUEEN_APPROVAL_TIMEOUT, provisionMs: values.KQUEEN_PROVISIONER_TIMEOUT },
     healthIntervalMs: values.KQUEEN_HEALTH_INTERVAL,
     retention: { auditMs: values.KQUEEN_AUDIT_RETENTION, jobMs: values.KQUEEN_JOB_RETENTION },
@@ -225,19 +232,23 @@ const etcdFiles = ['KQUEEN_ETCD_CA_FILE', 'KQUEEN_ETCD_CERT_FILE', 'KQUEEN_ETCD_
 function readPem(values: Values, name: (typeof etcdFiles)[number], found: Findings): string | undefined {
   const path = values[name];
   if (path === undefined) return undefined;
-  let text: string;
-  try {
-    text = found.readFile(path);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
-    wrong(found, name, `cannot be read${code}: ${shown(path)}`);
-    return undefined;
-  }
+  const text = readText(path, name, found);
+  if (text === undefined) return undefined;
   const wanted = name === 'KQUEEN_ETCD_KEY_FILE' ? /-----BEGIN [A-Z ]*PRIVATE KEY-----/ : /-----BEGIN CERTIFICATE-----/;
   if (!wanted.test(text)) {
     wrong(found, name, `holds no ${name === 'KQUEEN_ETCD_KEY_FILE' ? 'private key' : 'certificate'} in PEM form`);
   }
   return text;
+}
+
+function readText(path: string, name: OptionName, found: Findings): string | undefined {
+  try {
+    return found.readFile(path);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+    wrong(found, name, `cannot be read${code}: ${shown(path)}`);
+    return undefined;
+  }
 }
 
 function bothOrNeither(found: Findings, one: OptionName, other: OptionName): void {

@@ -1,6 +1,7 @@
 /** What one process is told to be: the composition's own words, made by config.ts from the environment and by tests for themselves. */
 import type { TeamsOptions } from './bot/teams/adapter.ts';
 import type { Place } from './core/records.ts';
+import type { ArchivePlace } from './store/archive/index.ts';
 import type { StoreSettings } from './store/index.ts';
 
 export interface SlackSettings {
@@ -54,6 +55,8 @@ export interface Settings {
   engines?: readonly string[];
   /** From where apps may come: hosts, and the helm program. */
   apps?: { hosts: readonly string[]; helm?: string };
+  /** Where backups of clusters are kept; absent: `backups` in the data folder. */
+  backups?: ArchivePlace;
   limits: { approvalMs: number; provisionMs: number };
   healthIntervalMs: number;
   retention: { auditMs: number; jobMs: number };

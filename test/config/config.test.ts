@@ -363,11 +363,13 @@ describe('all mistakes at once', () => {
 
   it('never repeats a secret, however wrong it is, nor a password in an address', () => {
     const secrets = Object.entries<Option>(options).flatMap(([name, { secret }]) => (secret ? [name] : []));
-    const withAddress = ['KQUEEN_ETCD_HOSTS', 'KQUEEN_PUBLIC_URL', 'SLACK_API_URL'];
+    const withAddress = ['KQUEEN_ETCD_HOSTS', 'KQUEEN_PUBLIC_URL', 'KQUEEN_BACKUP_URL', 'SLACK_API_URL'];
     expect(secrets).toEqual([
       'KQUEEN_ETCD_PASSWORD',
       'KQUEEN_SECRET_KEYS',
       'KQUEEN_REDIS_URL',
+      'KQUEEN_BACKUP_S3_SECRET',
+      'KQUEEN_BACKUP_AZURE_KEY',
       'KQUEEN_METRICS_TOKEN',
       'SLACK_BOT_TOKEN',
       'SLACK_CLIENT_SECRET',

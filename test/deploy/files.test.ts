@@ -77,6 +77,8 @@ describe('docker-compose.yml', () => {
       } else expect(compose.volumes).toHaveProperty(from);
     }
     expect(mounts.filter(([, from]) => !from?.startsWith('.')).map(([name]) => name)).toEqual([
+      'bot',
+      'worker',
       'etcd',
       'redis',
       'prometheus',
@@ -135,6 +137,8 @@ describe('docker-compose.yml', () => {
       KQUEEN_ETCD_KEY_FILE: 'a network of its own',
       KQUEEN_REDIS_PREFIX: 'a Redis of its own',
       KQUEEN_HELM: 'the image has no helm',
+      KQUEEN_BACKUP_GCS_KEY_FILE: 'a file: mount it and name it',
+      KQUEEN_BACKUP_CA_FILE: 'a file: mount it and name it',
       KQUEEN_PROMETHEUS_WHITELIST: 'Prometheus has the token',
       KQUEEN_SANDBOX_SPEED: 'no sandbox in split roles',
       KQUEEN_SANDBOX_PORT: 'no sandbox in split roles',
