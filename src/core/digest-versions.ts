@@ -11,7 +11,11 @@ const ends: Record<string, string> = {
   '1.33': '2026-06-28',
   '1.34': '2026-10-27',
   '1.35': '2027-02-28',
+  '1.36': '2027-06-28',
 };
+
+/** When these dates were last compared with their source. */
+export const versionsAsOf = '2026-08-18';
 
 /** `1.33` of `v1.33.6-gke.100`. */
 export function minorOf(version: string): string | null {

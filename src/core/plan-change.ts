@@ -2,7 +2,7 @@
 import { Fault } from './errors.ts';
 import { costOf, hashOf } from './plan.ts';
 import { type ApprovedAction, approvalFor, type Caller } from './policy.ts';
-import type { ClusterUpdate, Engine, NodePool, Options, Preview } from './ports/engine.ts';
+import { type ClusterUpdate, type Engine, gatewayMark, type NodePool, type Options, type Preview } from './ports/engine.ts';
 import type { Cluster, Job, JobKindName, Plan } from './records.ts';
 import { count } from './words.ts';
 
@@ -13,6 +13,9 @@ export const changeKinds = [
   'cluster.upgrade',
   'cluster.stop',
   'cluster.start',
+  'cluster.addons',
+  'cluster.netpol',
+  'cluster.gateways',
 ] as const satisfies JobKindName[];
 export type ChangeKind = (typeof changeKinds)[number];
 
@@ -32,6 +35,14 @@ export interface ChangeInput {
   note?: string;
   /** What the provider's own dry run says, where it has one. */
   preview?: Preview | null;
+  /** What a look into the cluster before the change found. */
+  checks?: Checks | null;
+}
+
+/** A look into a cluster before it is changed: the whole of it in a sentence or two, and what is worth knowing, worst first. */
+export interface Checks {
+  summary: string;
+  warnings: string[];
 }
 
 /** The pools of a cluster: those that its parameters ask for, with what the provider last showed of them. */
@@ -93,6 +104,7 @@ export function planChange(input: ChangeInput, caller: Caller): Plan {
   ];
   const [was, is] = [cluster.summary, engine.describe(after)];
   if (was !== is) facts.push({ label: 'After it', value: is });
+  if (input.checks) facts.push({ label: 'Pre-checks', value: input.checks.summary });
   const touched = input.preview ? previewText(input.preview) : '';
   if (touched !== '') facts.push({ label: 'At the provider', value: touched });
   const plan: Omit<Plan, 'hash'> = {
@@ -104,11 +116,13 @@ export function planChange(input: ChangeInput, caller: Caller): Plan {
   };
   if (engine.notice) plan.notice = engine.notice;
   const replaced = input.preview?.replaced ?? [];
-  if (replaced.length > 0) {
-    plan.warnings = [
-      `The provider would remove ${replaced.slice(0, 10).join(', ')} and make it anew; what is on it is lost.`,
-    ];
-  }
+  const warnings = [
+    ...(replaced.length > 0
+      ? [`The provider would remove ${replaced.slice(0, 10).join(', ')} and make it anew; what is on it is lost.`]
+      : []),
+    ...(input.checks?.warnings ?? []),
+  ];
+  if (warnings.length > 0) plan.warnings = warnings;
   const rests = {
     action: kind,
     cluster: cluster.id,
@@ -147,20 +161,42 @@ export const changeTitles: Record<ChangeKind, string> = {
   'cluster.upgrade': 'Upgrade cluster',
   'cluster.stop': 'Stop cluster',
   'cluster.start': 'Start cluster',
+  'cluster.addons': 'Change the add-ons of cluster',
+  'cluster.netpol': 'Change network policies of cluster',
+  'cluster.gateways': 'Set the gateways of cluster',
 };
 
 function titleOf(kind: ChangeKind, name: string): string {
   return `${changeTitles[kind]} ${name}`;
 }
 
-function actionOf({ update }: ChangeInput, pool: NodePool | undefined): ApprovedAction {
+/** The gateway nodes that there are. */
+export function gatewaysOf(cluster: Cluster, engine: Engine): number {
+  return poolsOf(cluster, engine).find(({ name }) => name === gatewayMark.value)?.nodes ?? 0;
+}
+
+function actionOf({ cluster, engine, update }: ChangeInput, pool: NodePool | undefined): ApprovedAction {
+  if (update.gateways !== undefined && update.gateways > gatewaysOf(cluster, engine)) return 'cluster.grow';
   const most = pool?.autoscale?.max ?? pool?.nodes ?? 0;
   if (update.nodes !== undefined && update.nodes > (pool?.nodes ?? 0)) return 'cluster.grow';
   if (update.autoscale && update.autoscale.max > most) return 'cluster.grow';
   return 'cluster.change';
 }
 
-function changeFacts({ cluster, update, note }: ChangeInput, pool: NodePool | undefined): Plan['facts'] {
+function changeFacts(input: ChangeInput, pool: NodePool | undefined): Plan['facts'] {
+  const { cluster, engine, update, note } = input;
+  const more = note ? [{ label: 'Worth knowing', value: note }] : [];
+  if (update.gateways !== undefined) {
+    return [{ label: 'Gateway nodes', value: `${gatewaysOf(cluster, engine)} → ${update.gateways}` }, ...more];
+  }
+  if (update.networkPolicy !== undefined) {
+    const words = update.networkPolicy ? 'not enforced → enforced' : 'enforced → not enforced';
+    return [{ label: 'Network policies', value: words }, ...more];
+  }
+  if (update.addons !== undefined) {
+    const words = Object.entries(update.addons).map(([name, on]) => `${name} ${on ? 'on' : 'off'}`);
+    return [{ label: 'Add-ons of the provider', value: words.join(', ') }, ...more];
+  }
   if (update.nodes !== undefined && pool) {
     return [{ label: `Nodes of ${pool.name}`, value: `${pool.nodes} → ${update.nodes}` }];
   }
@@ -181,7 +217,22 @@ function changeFacts({ cluster, update, note }: ChangeInput, pool: NodePool | un
   return [{ label: 'State', value: update.power === 'off' ? 'running → stopped' : 'stopped → running' }];
 }
 
-function disturbance({ update }: ChangeInput, pool: NodePool | undefined): string {
+function disturbance({ cluster, engine, update }: ChangeInput, pool: NodePool | undefined): string {
+  if (update.gateways !== undefined) {
+    return update.gateways > gatewaysOf(cluster, engine)
+      ? 'Nobody: nodes are added, and what lets traffic in may go there.'
+      : 'Whoever comes in through the gateway nodes that go: their connections end, and what ran there needs another place.';
+  }
+  if (update.networkPolicy !== undefined) {
+    return update.networkPolicy
+      ? 'Everybody, where NetworkPolicy objects exist already: what they do not allow is kept out from then on. Some providers replace all nodes for it.'
+      : 'Nobody is kept out any more: every pod may talk to every other. Some providers replace all nodes for it.';
+  }
+  if (update.addons !== undefined) {
+    return Object.values(update.addons).every(Boolean)
+      ? 'Nobody: something is added.'
+      : 'Whatever uses an add-on that goes: it stops working.';
+  }
   if (update.nodes !== undefined) {
     return update.nodes > (pool?.nodes ?? 0)
       ? 'Nobody: nodes are added.'
@@ -207,6 +258,9 @@ function costs(input: ChangeInput, after: Record<string, unknown>): Pick<Plan, '
       cost: null,
       costNote: 'Its nodes cost nothing while it is stopped; disks, addresses and the control plane may go on costing.',
     };
+  }
+  if (update.networkPolicy !== undefined || update.addons !== undefined) {
+    return { cost: null, costNote: 'As many nodes as before; the price list says nothing of what else it may cost.' };
   }
   if (!options) return { cost: null, costNote: 'Unknown: the provider did not tell its prices in time.' };
   const most = update.autoscale ? atMost(input) : after;

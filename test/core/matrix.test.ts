@@ -42,6 +42,7 @@ const lines: Record<string, string> = {
   'cluster edit': 'cluster edit dev-1 purpose=demo',
   'cluster scale': 'cluster scale dev-1 nodes=5',
   'cluster autoscale': 'cluster autoscale dev-1 min=1 max=3',
+  'cluster precheck': 'cluster precheck dev-1',
   'cluster upgrade': 'cluster upgrade dev-1',
   'cluster stop': 'cluster stop dev-1',
   'cluster start': 'cluster start dev-1',

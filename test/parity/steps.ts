@@ -50,6 +50,7 @@ export const steps: Step[] = [
   { about: 'cluster edit', line: 'cluster edit dev-1 purpose=test' },
   { about: 'cluster scale', line: 'cluster scale dev-1 nodes=3' },
   { about: 'cluster autoscale', line: 'cluster autoscale dev-1 min=1 max=4' },
+  { about: 'cluster precheck', line: 'cluster precheck dev-1' },
   { about: 'cluster upgrade', line: 'cluster upgrade dev-1' },
   { about: 'cluster stop', line: 'cluster stop dev-1' },
   { about: 'cluster start', line: 'cluster start dev-1' },

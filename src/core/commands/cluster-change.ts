@@ -4,7 +4,7 @@ import type { Answer, Context } from '../command.ts';
 import { targetOf } from '../connect.ts';
 import { asFault, Fault } from '../errors.ts';
 import { hashOf } from '../plan.ts';
-import { baseOf, type ChangeKind, planChange } from '../plan-change.ts';
+import { baseOf, type ChangeKind, type Checks, planChange } from '../plan-change.ts';
 import type { Capabilities, ClusterUpdate, Engine, Options, Preview } from '../ports/engine.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import type { Cluster, Job, Plan } from '../records.ts';
@@ -89,6 +89,8 @@ export interface Wish {
   allowedMs?: number;
   /** Asks the provider once more whether it can be, for a line with a plan that does not hold; throws when it cannot. */
   check?(): Promise<void>;
+  /** Looks into the cluster for what is in the way. Never throws: what could not be seen is among what it says. */
+  look?(): Promise<Checks | null>;
 }
 
 /** Shows the plan, or, when it is the one that was seen or somebody else decides, asks for the job. */
@@ -101,13 +103,14 @@ export async function change(context: Context, on: Changeable, words: ChangeWord
     }
     throw await busyFault(context, cluster);
   }
-  const [options, preview] = await Promise.all([
+  const [options, preview, checks] = await Promise.all([
     optionsOf(context, cluster, engine),
     previewOf(context, cluster, wish.update),
+    wish.look?.() ?? null,
   ]);
   const plan = planChange(
     {
-      ...{ kind: words.kind, cluster, engine, update: wish.update, options, preview },
+      ...{ kind: words.kind, cluster, engine, update: wish.update, options, preview, checks },
       ...(wish.note ? { note: wish.note } : {}),
     },
     context.caller,

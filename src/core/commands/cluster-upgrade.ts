@@ -2,11 +2,13 @@ import { z } from 'zod';
 import { plainCard } from '../card.ts';
 import { type Answer, type Command, type Context, lineOf } from '../command.ts';
 import { targetOf } from '../connect.ts';
+import { endOfVersion, versionsAsOf } from '../digest-versions.ts';
 import { Fault } from '../errors.ts';
 import type { Choice } from '../ports/engine.ts';
 import type { Cluster } from '../records.ts';
 import { field } from '../schema.ts';
 import { type Changeable, type ChangeWords, change, changeable, changeForm } from './cluster-change.ts';
+import { precheckOf } from './cluster-precheck.ts';
 import { compareVersions } from './clusters.ts';
 import { clusterField, toCaller } from './common.ts';
 
@@ -55,7 +57,8 @@ export const clusterUpgrade: Command = {
       update: { version: choice.value },
       line,
       plan: values.plan,
-      note: choice.note,
+      note: choice.note ?? endOf(choice.value),
+      look: () => precheckOf(context, cluster, choice.value, values.plan === undefined ? lookMs : againMs),
       allowedMs: context.limits.provisionMs * patience,
       async check() {
         if (!known) return;
@@ -66,6 +69,21 @@ export const clusterUpgrade: Command = {
     });
   },
 };
+
+/**
+ * How long the look into the cluster may take, in milliseconds: before the plan is shown, and at the click on it, which is not kept waiting. What is not
+ * seen by then is said.
+ */
+const lookMs = 8_000;
+const againMs = 1_500;
+
+/** What KQueen itself knows of a version's end, where the provider says nothing. */
+function endOf(version: string): string | undefined {
+  const end = endOfVersion(version);
+  if (end === null) return undefined;
+  const day = new Date(end).toISOString().slice(0, 10);
+  return `Kubernetes itself mends it until ${day} (as of ${versionsAsOf}); the provider has said nothing of it`;
+}
 
 /** What the provider offers for this cluster, now. */
 async function offered(context: Context, cluster: Cluster): Promise<Choice[]> {
@@ -78,7 +96,12 @@ async function offered(context: Context, cluster: Cluster): Promise<Choice[]> {
     });
   }
   const client = await context.connect(found.record);
-  return client.upgrades(targetOf(cluster), context.call(10_000));
+  const choices = await client.upgrades(targetOf(cluster), context.call(10_000));
+  // The provider's word goes first: it may support a version for longer, or shorter.
+  return choices.map((choice) => {
+    const note = choice.note ?? endOf(choice.value);
+    return note === undefined ? choice : { ...choice, note };
+  });
 }
 
 /** The offer that the typed version means; null when the cluster has it already. Throws when it cannot be reached from here. */

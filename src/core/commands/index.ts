@@ -30,6 +30,7 @@ import { clusterForget } from './cluster-forget.ts';
 import { clusterGet } from './cluster-get.ts';
 import { clusterImport } from './cluster-import.ts';
 import { clusterStart, clusterStop } from './cluster-power.ts';
+import { clusterPrecheck } from './cluster-precheck.ts';
 import { clusterAutoscale, clusterScale } from './cluster-scale.ts';
 import { clusterShow } from './cluster-show.ts';
 import { clusterUpgrade } from './cluster-upgrade.ts';
@@ -62,6 +63,7 @@ const all: readonly Command[] = [
   clusterEdit,
   clusterScale,
   clusterAutoscale,
+  clusterPrecheck,
   clusterUpgrade,
   clusterStop,
   clusterStart,

@@ -62,4 +62,8 @@ export interface Looked {
   file?: { name: string; content: string };
   /** Shown with a warning: something is not as it should be. */
   bad?: boolean;
+  /** For the plan of a change that the look is taken for: what is worth knowing, worst first. */
+  warnings?: string[];
+  /** What was looked at, for the same plan, in a sentence or two. */
+  summary?: string;
 }

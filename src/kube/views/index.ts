@@ -9,6 +9,7 @@ import { logsView } from './logs.ts';
 import { namespacesView } from './namespaces.ts';
 import { nodesView } from './nodes.ts';
 import { podsView } from './pods.ts';
+import { precheckView } from './precheck.ts';
 import { servicesView } from './services.ts';
 import { topologyView } from './topology.ts';
 import { urlsView } from './urls.ts';
@@ -30,6 +31,7 @@ const all: readonly View[] = [
   namespacesView,
   appsView,
   appView,
+  precheckView,
 ];
 
 /** Every look, by its name. */
