@@ -233,7 +233,7 @@ export function readValues<T extends z.ZodObject>(schema: T, values: Record<stri
     if (converted === undefined) problems.push({ field: key, message: expectation(property) });
     else input[key] = converted;
   }
-  const parsed = schema.safeParse(input);
+  const parsed = schema.safeParse(input, { error: wordsOf });
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const key = String(issue.path[0] ?? '');
@@ -245,6 +245,31 @@ export function readValues<T extends z.ZodObject>(schema: T, values: Record<stri
   }
   if (problems.length > 0 || !parsed.success) return { ok: false, problems };
   return { ok: true, value: parsed.data as z.infer<T> };
+}
+
+/** What zod says in a programmer's words, for a person; a rule's own words go before these. */
+function wordsOf(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_value':
+      return `This must be ${oneOf(issue.values.map(String))}.`;
+    case 'too_small':
+      return issue.origin === 'string'
+        ? `This must have at least ${issue.minimum} characters.`
+        : `This must be ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}.`;
+    case 'too_big':
+      return issue.origin === 'string'
+        ? `This must have at most ${issue.maximum} characters.`
+        : `This must be ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}.`;
+    case 'invalid_type':
+      return issue.expected === 'int' ? 'This must be a whole number.' : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function oneOf(values: string[]): string {
+  const last = values.at(-1) ?? '';
+  return values.length < 2 ? last : `${values.slice(0, -1).join(', ')} or ${last}`;
 }
 
 function convert(property: JsonProperty, text: string): unknown {

@@ -171,10 +171,14 @@ export function openTerminal(options: TerminalOptions): Terminal {
     const { ask, readFile } = options;
     if (!ask) return null;
     const asking = {
-      ask: (question: string, secret: boolean) => ask(name, question, secret),
+      async ask(question: string, secret: boolean) {
+        const typed = await ask(name, question, secret);
+        return typed?.trim().toLowerCase() === 'cancel' ? null : typed;
+      },
       write: (text: string) => write(name, text),
       readFile,
     };
+    asking.write('  (type cancel to leave it)');
     let form = asked;
     const answered = new Map<string, string>();
     const wrong = new Set(form.fields.filter(({ problem }) => problem !== undefined).map(({ key }) => key));

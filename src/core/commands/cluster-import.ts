@@ -38,7 +38,6 @@ export const clusterImport: Command = {
   args: importArgs,
   positional: ['name'],
   words: { on: 'provisioner', for: 'purpose' },
-  open: true,
   async run(context, values) {
     const engine = context.engines.get(importEngine);
     if (!engine) {

@@ -37,6 +37,7 @@ export const provisionerAdd: Command = {
       });
     }
     const given = engineName === undefined ? values : { ...values, engine: engineName };
+    if (engine && context.source !== 'form') knownKeys('provisioner add', engine, without(given, ['name', 'engine']));
     if (!engine || context.source !== 'form') return { audience: 'caller', form: addForm(context, given, engine) };
     const own = Object.fromEntries(Object.entries(given).filter(([key]) => key in provisionerAdd.args.shape));
     const common = readValues(provisionerAdd.args, own);
@@ -76,6 +77,16 @@ export const provisionerAdd: Command = {
   },
 };
 
+/** What was typed beyond the parameters of the engine would not be seen in the form, and so be lost without a word. */
+function knownKeys(command: string, engine: Engine, given: Record<string, string>): void {
+  const known = Object.keys(engine.provisioner.shape);
+  const strange = Object.keys(given).find((key) => !known.includes(key));
+  if (strange === undefined) return;
+  throw new Fault('bad-input', `${command} has no ${strange} for ${engine.title}. It takes: ${known.join(', ')}.`, {
+    next: 'Nothing was done.',
+  });
+}
+
 /** Changes a provisioner's parameters; a secret left empty stays as it is. */
 export const provisionerEdit: Command = {
   name: 'provisioner edit',
@@ -96,7 +107,10 @@ export const provisionerEdit: Command = {
     const engine = context.engines.get(before.engine);
     if (!engine) throw new Fault('unsupported', `The engine ${before.engine} is not allowed here.`);
     const given = without(values, ['provisioner']);
-    if (context.source !== 'form') return { audience: 'caller', form: editForm(before, engine, given) };
+    if (context.source !== 'form') {
+      knownKeys('provisioner edit', engine, given);
+      return { audience: 'caller', form: editForm(before, engine, given) };
+    }
     const secrets = secretKeys(engine.provisioner);
     const kept = await keptSecrets(context, before);
     const moved = movedAddress(before, given);
