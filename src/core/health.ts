@@ -42,15 +42,24 @@ export function healthRecord(org: string, cluster: string, seen: ClusterHealth, 
     problems: seen.problems.slice(0, 20),
     changes: (before?.changes ?? 0) + (before && changed ? 1 : 0),
   };
+  // What a brief look leaves out stays as it was.
   const version = seen.version ?? before?.version;
   if (version) record.version = version;
+  const namespaces = seen.namespaces ?? before?.namespaces;
+  if (namespaces !== undefined) record.namespaces = namespaces;
+  const services = seen.services ?? before?.services;
+  if (services !== undefined) record.services = services;
   return record;
 }
 
 /** Whether a new look is worth a write: the verdict, a condition, or a count that people see has changed. */
 export function healthDiffers(before: Health | undefined, after: Health): boolean {
   if (!before) return true;
+  // In one order: a record from the store has its schema's.
   const seen = ({ at: _at, conditions, ...rest }: Health) =>
-    JSON.stringify({ ...rest, conditions: conditions.map(({ type, status, reason }) => [type, status, reason]) });
+    JSON.stringify([
+      Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1)),
+      conditions.map(({ type, status, reason }) => [type, status, reason]),
+    ]);
   return seen(before) !== seen(after);
 }

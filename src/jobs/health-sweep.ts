@@ -13,13 +13,13 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Engines, Observation } from '../core/ports/engine.ts';
 import type { ClusterHealth, Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
-import type { Cache, Sealer, Store, Stored } from '../core/ports/store.ts';
-import type { Cluster } from '../core/records.ts';
+import type { Cache, Ref, Sealer, Store, Stored } from '../core/ports/store.ts';
+import type { Cluster, Health } from '../core/records.ts';
 import { bounded } from './bounded.ts';
 import { createDriftLook } from './drift.ts';
 import { listAll, orgsOf } from './listing.ts';
 import { type JobMeters, noMeters } from './meters.ts';
-import { inParallel } from './parallel.ts';
+import { inParallel, inPlaces } from './parallel.ts';
 import { openProvisioners } from './provisioners.ts';
 
 export interface SweepParts {
@@ -38,6 +38,14 @@ export interface SweepParts {
 export interface SweepLimits {
   /** Clusters looked at at once: 16 beat 64 on two cores. */
   atOnce: number;
+  /** A look that has waited so long gives its place to the next cluster and goes on waiting, in milliseconds: it costs next to nothing meanwhile. */
+  patienceMs: number;
+  /** Most looks that wait beyond their places, and as many clusters at once of those that did not answer last time. */
+  waiting: number;
+  /** A cluster that has not answered for long is looked at at least so often, in milliseconds. */
+  lostMs: number;
+  /** The version and other counts that change seldom are asked for so often, in milliseconds. */
+  wholeMs: number;
   /** What one cluster may take, in milliseconds: a hung one costs its own place for so long. */
   clusterMs: number;
   /** Over how long the first sweep is spread, since each new connection costs a handshake, in milliseconds. */
@@ -52,12 +60,29 @@ export interface SweepLimits {
 
 const sweepLimits: SweepLimits = {
   atOnce: 16,
+  patienceMs: 300,
+  waiting: 256,
+  lostMs: 300_000,
+  wholeMs: 300_000,
   clusterMs: 8_000,
   spreadMs: 10_000,
   observeEvery: 10,
   renewMs: 600_000,
   refreshMs: 600_000,
 };
+
+/** How long the cache may be behind before the store is asked instead, in milliseconds. */
+const patienceWithCacheMs = 2_000;
+
+/** What the sweep remembers of a cluster. */
+interface Note {
+  /** Its kubeconfig as it is stored. */
+  sealed?: string | undefined;
+  /** Not to be looked at before, epoch milliseconds. */
+  nextAt: number;
+  /** When everything about it was asked for last, epoch milliseconds. */
+  wholeAt: number;
+}
 
 export interface HealthSweep {
   /** Looks at every running cluster once. Ends early, between clusters, when `go` says no or the signal fires. */
@@ -77,7 +102,17 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
   const drift = createDriftLook({ ...parts, provisioners });
   const missing = new Set<string>();
   const renewed = new Map<string, number>();
+  /** What is known of a cluster as long as its record stays the same; the cache gives the same object for it. */
+  const notes = new WeakMap<Cluster, Note>();
   let sweeps = 0;
+
+  function noteOf(cluster: Cluster): Note {
+    const known = notes.get(cluster);
+    if (known) return known;
+    const made: Note = { nextAt: 0, wholeAt: 0 };
+    notes.set(cluster, made);
+    return made;
+  }
 
   async function sweep(signal: AbortSignal, go: () => boolean = () => true): Promise<void> {
     const first = sweeps === 0;
@@ -85,16 +120,23 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
     for (const org of orgsOf(parts.cache)) {
       const watched = await listAll(parts, 'cluster', org, isWatched);
       const due = sweeps % limits.observeEvery === 0;
-      // At the same time: a provider that takes long over its list must not keep the clusters waiting.
+      const now = clock.now();
+      const looked = watched.filter((each) => each.phase === 'Ready' && !each.stopped && noteOf(each).nextAt <= now);
+      const isLost = ({ org, id }: Cluster) => parts.cache?.get({ kind: 'health', org, id })?.verdict === 'Unreachable';
+      const lost = looked.filter(isLost);
+      const others = looked.filter((each) => !isLost(each));
+      async function one(cluster: Cluster): Promise<void> {
+        if (signal.aborted || !go()) return;
+        // All places together open one connection every spreadMs / n, and a few clusters need not wait for it.
+        const wait = first ? Math.min(500, (limits.spreadMs * limits.atOnce) / looked.length) * 2 * random() : 0;
+        if (wait > 0) await clock.sleep(wait, signal);
+        await guarded(cluster, probe);
+      }
+      // At the same time: a provider that takes long over its list must not keep the clusters waiting, nor those that are lost the others.
       const [alone] = await Promise.all([
         due ? drift.look(watched, signal) : new Set<string>(),
-        inParallel(watched, limits.atOnce, async (cluster) => {
-          if (signal.aborted || !go()) return;
-          // All places together open one connection every spreadMs / n, and a few clusters need not wait for it.
-          const wait = first ? Math.min(500, (limits.spreadMs * limits.atOnce) / watched.length) * 2 * random() : 0;
-          if (wait > 0) await clock.sleep(wait, signal);
-          if (cluster.phase === 'Ready' && !cluster.stopped) await guarded(cluster, probe);
-        }),
+        inPlaces(clock, others, limits, one),
+        inParallel(lost, limits.waiting, one),
       ]);
       const doubtful = watched.filter(({ id }) => missing.has(id) || alone.has(id));
       await inParallel(doubtful, limits.atOnce, async (cluster) => {
@@ -115,53 +157,75 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
   async function probe(cluster: Cluster): Promise<void> {
     const { org, id } = cluster;
     const begun = clock.now();
-    const kubeconfig = await kubeconfigOf(cluster);
+    const note = noteOf(cluster);
+    const kubeconfig = await kubeconfigOf(cluster, note);
     if (kubeconfig === null) return;
-    let seen = await through(kubeconfig);
+    const brief = begun - note.wholeAt < limits.wholeMs;
+    let seen = await through(kubeconfig, brief);
     if (refusesCredentials(seen)) {
-      const fresh = await others(cluster, kubeconfig);
-      if (fresh !== null) seen = await through(fresh);
+      const fresh = await others(cluster, kubeconfig, note);
+      if (fresh !== null) seen = await through(fresh, brief);
     }
     const healthRef = { kind: 'health', org, id } as const;
-    const before = await store.get(healthRef);
-    const after = healthRecord(org, id, seen, before?.record);
+    const known = await lastOf(healthRef);
+    const after = healthRecord(org, id, seen, known);
     meters.probed(after.verdict, clock.now() - begun);
-    if (!healthDiffers(before?.record, after) && after.at - (before?.record.at ?? 0) < limits.refreshMs) return;
+    if (after.verdict === 'Unreachable') {
+      // After a minute without an answer a quarter of a minute later, after an hour every five minutes.
+      note.nextAt = clock.now() + Math.min(limits.lostMs, (clock.now() - after.since) / 4);
+    } else if (!brief) note.wholeAt = begun;
+    if (!healthDiffers(known, after) && after.at - (known?.at ?? 0) < limits.refreshMs * (1 - random() / 4)) return;
     // A cluster that is being deleted meanwhile must not get a record back.
-    const held = await store.get({ kind: 'cluster', org, id });
+    const [before, held] = await Promise.all([store.get(healthRef), store.get({ kind: 'cluster', org, id })]);
     if (!held || !isWatched(held.record)) return;
     await store.commit([
       { op: 'check', ref: held.ref, if: held.revision },
-      { op: 'put', ref: healthRef, record: after, if: before?.revision ?? 0 },
+      { op: 'put', ref: healthRef, record: healthRecord(org, id, seen, before?.record), if: before?.revision ?? 0 },
     ]);
   }
 
+  /** What was seen last: from memory while that is in step, since nothing rests on it but whether to write. */
+  async function lastOf(ref: Ref<'health'>): Promise<Health | undefined> {
+    if (parts.cache && parts.cache.staleMs() <= patienceWithCacheMs) return parts.cache.get(ref);
+    return (await store.get(ref))?.record;
+  }
+
   /** The kubeconfig to look with; null when none is kept. Throws when its provider, which gives one each time, does not. */
-  async function kubeconfigOf(cluster: Cluster): Promise<string | null> {
+  async function kubeconfigOf(cluster: Cluster, note: Note): Promise<string | null> {
     if (parts.engines.get(cluster.engine)?.kubeconfigMs !== undefined) {
       return bounded(clock, { ms: limits.clusterMs, who: 'The provider' }, (call) =>
         clusterKubeconfig(parts, cluster, { now: clock.now(), call }),
       );
     }
     const ref = kubeconfigSecret(cluster.org, cluster.id);
-    const secret = await store.get(ref);
-    return secret ? parts.sealer.open(ref, secret.record.sealed) : null;
+    // Kept as it is stored, sealed.
+    note.sealed ??= (await store.get(ref))?.record.sealed;
+    return note.sealed === undefined ? null : parts.sealer.open(ref, note.sealed);
   }
 
-  function through(kubeconfig: string): Promise<ClusterHealth> {
+  function through(kubeconfig: string, brief: boolean): Promise<ClusterHealth> {
     const bounds = { ms: limits.clusterMs, who: 'The cluster' };
-    return bounded(clock, bounds, (call) => kube.probe(kubeconfig, call)).catch((thrown: unknown) =>
-      silent(clock.now(), asFault(thrown)),
+    return bounded(clock, bounds, (call) => kube.probe(kubeconfig, call, { oneByOne: true, brief })).catch(
+      (thrown: unknown) => silent(clock.now(), asFault(thrown)),
     );
   }
 
-  /** Other credentials for a cluster that refuses those in `refused`; null when its provider gives none, or was asked not long ago. */
-  async function others(cluster: Cluster, refused: string): Promise<string | null> {
+  /**
+   * Other credentials for a cluster that refuses those in `refused`: those that somebody else has stored since, or its provider's. Null when there are
+   * none, or it was asked not long ago.
+   */
+  async function others(cluster: Cluster, refused: string, note: Note): Promise<string | null> {
     const now = clock.now();
+    if (note.sealed !== undefined) {
+      delete note.sealed;
+      const stored = await kubeconfigOf(cluster, note);
+      if (stored !== null && stored !== refused) return stored;
+    }
     for (const [id, at] of renewed) if (now - at >= limits.renewMs) renewed.delete(id);
     if (renewed.has(cluster.id)) return null;
     renewed.set(cluster.id, now);
     try {
+      delete note.sealed;
       return await bounded(clock, { ms: limits.clusterMs, who: 'The provider' }, (call) =>
         renewKubeconfig(parts, cluster, refused, { now, call }),
       );
@@ -184,7 +248,7 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
     const held = await store.get({ kind: 'cluster', org: cluster.org, id: cluster.id });
     if (!held || !isWatched(held.record)) return;
     if (gone && held.record.phase === 'Ready') await vanish(held);
-    else if (!gone && seen.state === 'running' && held.record.phase === 'Unknown') await comeBack(held);
+    else if (!gone && isThere(seen.state) && held.record.phase === 'Unknown') await comeBack(held);
   }
 
   async function observe(cluster: Cluster): Promise<Observation> {
@@ -216,6 +280,11 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
   return { sweep };
 }
 
+/** States of a cluster that stands as somebody wants it: one that was stopped comes back stopped. */
+function isThere(state: Observation['state']): boolean {
+  return state === 'running' || state === 'stopped';
+}
+
 /** Clusters that should be running and that no job works on. */
 function isWatched({ phase, openJob, failure }: Cluster): boolean {
   if (openJob !== undefined) return false;
@@ -232,8 +301,6 @@ function silent(at: number, fault: Fault): ClusterHealth {
     nodes: [],
     pods: { total: 0, running: 0 },
     deployments: { total: 0, available: 0 },
-    namespaces: 0,
-    services: 0,
     problems: [],
   };
 }

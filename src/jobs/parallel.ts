@@ -1,3 +1,5 @@
+import type { Clock } from '../core/ports/clock.ts';
+
 /** Runs `work` over the items in order, at most `limit` at once; throws what a run throws after the others have ended. */
 export async function inParallel<T>(
   items: readonly T[],
@@ -10,4 +12,40 @@ export async function inParallel<T>(
   }
   const ends = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, place));
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
+
+/** How work that may have to wait for others is spread. */
+export interface Places {
+  /** How many are worked on at once. */
+  atOnce: number;
+  /** Work that has not ended after so long gives its place to the next and goes on without one, in milliseconds. */
+  patienceMs: number;
+  /** How many may go on without a place; beyond that they keep it. */
+  waiting: number;
+}
+
+/** Like inParallel, but a few that hang do not hold up the others. `work` must not throw. */
+export async function inPlaces<T>(
+  clock: Clock,
+  items: readonly T[],
+  { atOnce, patienceMs, waiting }: Places,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const slow = new Set<Promise<void>>();
+  await inParallel(items, atOnce, async (item) => {
+    const run = work(item);
+    if (slow.size >= waiting) return run;
+    const timer = new AbortController();
+    const ended = run.then(() => true);
+    const late = clock.sleep(patienceMs, timer.signal).then(
+      () => false,
+      () => true,
+    );
+    const inTime = await Promise.race([ended, late]);
+    timer.abort();
+    if (inTime) return;
+    slow.add(run);
+    void run.finally(() => slow.delete(run));
+  });
+  await Promise.all(slow);
 }

@@ -63,10 +63,60 @@ export async function openClient(connection: KubeConnection, transport: Transpor
 /** What client-node throws of its own accord comes from an answer it cannot read; everything else is a Fault already. */
 export function asKubeFault(thrown: unknown): Fault {
   if (thrown instanceof Fault) return thrown;
-  if (thrown instanceof SyntaxError) {
-    return strangeAnswer('GET', { status: 200, contentType: 'application/json', retryAfter: undefined, text: '' });
-  }
+  if (thrown instanceof SyntaxError) return strangeList();
   return asFault(thrown, "KQueen could not work with the answer of the cluster's API.");
+}
+
+/** What a look without client-node asks with: the answer's JSON by a path with its query. */
+export type Get = (path: string, accept?: string) => Promise<Record<string, unknown>>;
+
+/** Asks for names, labels and owners alone: the rest of 5,000 objects would be read for nothing. */
+export const metadataOnly = 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json';
+
+/**
+ * Gives every object of the list at `path` (which has no query) to `each`, page by page, keeping none. The objects are the answer's own, which takes a fifth
+ * of the time that client-node's typed lists take, and makes the one difference that matters here: every date but that of the creation is a string.
+ */
+export async function eachRead<T>(get: Get, path: string, each: (object: T) => void, accept?: string): Promise<void> {
+  let token = '';
+  // A server that hands out the same token for ever is cut off at 200,000 objects.
+  for (let page = 0; page < 400; page += 1) {
+    const more = token === '' ? '' : `&continue=${encodeURIComponent(token)}`;
+    const answer = await get(`${path}?limit=${pageSize}${more}`, accept);
+    const { items, metadata } = answer as { items?: unknown; metadata?: { continue?: string } };
+    if (!Array.isArray(items)) throw strangeList();
+    for (const object of items) each(dated(object) as T);
+    token = metadata?.continue ?? '';
+    if (token === '') return;
+  }
+}
+
+/** How many objects the list at `path` has. A page of one says how many follow it; where it does not, all are counted. */
+export async function countAt(get: Get, path: string): Promise<number> {
+  const { items, metadata } = (await get(`${path}?limit=1`, metadataOnly)) as {
+    items?: unknown;
+    metadata?: { continue?: string; remainingItemCount?: number };
+  };
+  if (!Array.isArray(items)) throw strangeList();
+  if (!metadata?.continue) return items.length;
+  if (typeof metadata.remainingItemCount === 'number') return items.length + metadata.remainingItemCount;
+  let total = 0;
+  const one = () => {
+    total += 1;
+  };
+  await eachRead(get, path, one, metadataOnly);
+  return total;
+}
+
+function dated(object: { metadata?: { creationTimestamp?: unknown } } | null): unknown {
+  const { metadata } = object ?? {};
+  if (typeof metadata?.creationTimestamp === 'string')
+    metadata.creationTimestamp = new Date(metadata.creationTimestamp);
+  return object;
+}
+
+function strangeList(): Fault {
+  return strangeAnswer('GET', { status: 200, contentType: 'application/json', retryAfter: undefined, text: '' });
 }
 
 /** Objects in one page; 5,000 pods in one answer block the event loop for a second. */
@@ -89,9 +139,7 @@ export async function eachObject<T>(
   // A server that hands out the same token for ever is cut off at 200,000 objects.
   for (let page = 0; page < 400; page += 1) {
     const answer = await list({ limit: pageSize, ...(token === undefined ? {} : { _continue: token }) });
-    if (!Array.isArray(answer.items)) {
-      throw strangeAnswer('GET', { status: 200, contentType: 'application/json', retryAfter: undefined, text: '' });
-    }
+    if (!Array.isArray(answer.items)) throw strangeList();
     for (const object of answer.items) each(object);
     token = answer.metadata?._continue || undefined;
     if (token === undefined) return;

@@ -44,6 +44,11 @@ function codeOf(thrown: unknown): string {
   return '';
 }
 
+/** Whether a connection was closed by the other side, or by us for another: what is sent over a new one may be answered. */
+export function isClosed(thrown: unknown): boolean {
+  return ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED'].includes(codeOf(thrown));
+}
+
 /** The Fault for a request to a cluster's API that got no complete answer. */
 export function connectionFault(method: string, thrown: unknown): Fault {
   const code = codeOf(thrown);

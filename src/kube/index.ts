@@ -7,9 +7,10 @@ import type { Log } from '../core/ports/log.ts';
 import { issuePersonalAccess } from './access.ts';
 import type { AppAccess } from './apply/address.ts';
 import { bundleOf } from './apply/sources.ts';
-import { asKubeFault, type Client, openClient } from './client.ts';
+import { asKubeFault, type Get, openClient } from './client.ts';
+import { openConnections } from './connections.ts';
 import { timeoutFault } from './faults.ts';
-import { basicHeader, type KubeConnection, readKubeconfig, validityOf, writeKubeconfig } from './kubeconfig.ts';
+import { basicHeader, type KubeConnection, validityOf, writeKubeconfig } from './kubeconfig.ts';
 import { named, type Talk } from './operation.ts';
 import { probeCluster } from './probe.ts';
 import { day, reviewKubeconfig } from './review.ts';
@@ -24,19 +25,23 @@ export interface KubeOptions {
   onCall?: (operation: string, result: 'ok' | FaultKind, ms: number) => void;
   /** From where apps may come; absent: from what people paste alone. */
   apps?: AppAccess;
-  /** Clusters to which connections are kept (default 200). */
+  /** Clusters to which connections are kept (default 2,000, of some 100 KB each). */
   connections?: number;
 }
+
+/** Clusters to which connections are kept; of four times as many the kubeconfig is. */
+const mostKept = 2_000;
 
 /** Opens the way to the clusters' own APIs. Nothing heavy is loaded before the first call. */
 export function openKube(options: KubeOptions): Kube {
   const { clock, log } = options;
-  const agents = openAgents(options.connections ?? 200);
+  const agents = openAgents(options.connections ?? mostKept);
+  const known = openConnections(4 * (options.connections ?? mostKept));
   const ending = new AbortController();
 
   /** A cluster's transport; a user name and password go along as a header, of which the transport itself knows nothing. */
-  function transportOf(connection: KubeConnection): Transport {
-    const transport = agents.transport(connection);
+  function transportOf(connection: KubeConnection, key: string): Transport {
+    const transport = agents.transport(connection, key);
     const header = basicHeader(connection);
     if (!connection.basic) return transport;
     return (request, call) => transport({ ...request, headers: { ...request.headers, ...header } }, call);
@@ -52,13 +57,13 @@ export function openKube(options: KubeOptions): Kube {
     let result: 'ok' | FaultKind = 'ok';
     try {
       if (ending.signal.aborted) throw new Fault('internal', 'KQueen is stopping.');
-      const connection = readKubeconfig(kubeconfig);
+      const { connection, key } = known(kubeconfig);
       // The deadline is in the clock's time, which a test may have moved, while sockets know only the machine's.
       const real: Call = {
         signal: AbortSignal.any([call.signal, ending.signal]),
         deadline: Date.now() + Math.max(0, call.deadline - clock.now()),
       };
-      return await work(connection, transportOf(connection), real);
+      return await work(connection, transportOf(connection, key), real);
     } catch (thrown) {
       const fault = asKubeFault(thrown);
       result = fault.kind;
@@ -70,13 +75,14 @@ export function openKube(options: KubeOptions): Kube {
     }
   }
 
-  async function talkTo(connection: KubeConnection, transport: Transport, call: Call): Promise<Talk> {
-    const client = await openClient(connection, transport, call);
+  /** What needs no client-node, which takes a second and 80 MB to load. */
+  function talkBare(connection: KubeConnection, transport: Transport, call: Call): Omit<Talk, 'client'> {
     return {
-      client,
       call,
       now: () => clock.now(),
-      text: (path) => client.text(path),
+      async text(path) {
+        return (await transport({ method: 'GET', url: `${connection.server}${path}`, answer: 'text' }, call)).text;
+      },
       async raw({ method, path, body, contentType = 'application/json', accept = 'application/json' }) {
         const answer = await transport(
           {
@@ -92,24 +98,20 @@ export function openKube(options: KubeOptions): Kube {
     };
   }
 
-  const withClient =
-    <T>(work: (client: Client, connection: KubeConnection) => Promise<T>) =>
-    async (connection: KubeConnection, transport: Transport, call: Call): Promise<T> =>
-      work(await openClient(connection, transport, call), connection);
+  async function talkTo(connection: KubeConnection, transport: Transport, call: Call): Promise<Talk> {
+    return { ...talkBare(connection, transport, call), client: await openClient(connection, transport, call) };
+  }
 
   return {
-    probe: (kubeconfig, call) =>
-      run(
-        'probe',
-        kubeconfig,
-        call,
-        withClient(async (client, connection) => {
-          const health = await probeCluster(client, () => clock.now());
-          // What was seen by a look that was called off is no word about the cluster.
-          if (call.signal.aborted && clock.now() < call.deadline) throw timeoutFault('GET', true);
-          return whyRefused(health, connection);
-        }),
-      ),
+    probe: (kubeconfig, call, manner) =>
+      run('probe', kubeconfig, call, async (connection, transport, real) => {
+        const { raw, text, now } = talkBare(connection, transport, real);
+        const get: Get = (path, accept) => raw({ method: 'GET', path, ...(accept === undefined ? {} : { accept }) });
+        const health = await probeCluster({ get, text, now }, manner);
+        // What was seen by a look that was called off is no word about the cluster.
+        if (call.signal.aborted && clock.now() < call.deadline) throw timeoutFault('GET', true);
+        return whyRefused(health, connection);
+      }),
     issueAccess: (kubeconfig, request, call) =>
       run('issueAccess', kubeconfig, call, async (connection, transport, real) =>
         issuePersonalAccess(await talkTo(connection, transport, real), connection, request),
@@ -148,6 +150,8 @@ export function openKube(options: KubeOptions): Kube {
 
 /** A cluster that refuses credentials does not say that they have expired; they themselves do. */
 function whyRefused(health: ClusterHealth, connection: KubeConnection): ClusterHealth {
+  if (!health.conditions.some(({ type, status }) => type === 'APIServerAvailable' && status === 'Unknown'))
+    return health;
   const validity = validityOf(connection);
   if (!validity || validity.until > health.at) return health;
   const conditions = health.conditions.map((condition) =>

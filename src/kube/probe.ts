@@ -1,9 +1,9 @@
-import type { V1Node } from '@kubernetes/client-node';
+import type { V1Deployment, V1Node, V1Pod } from '@kubernetes/client-node';
 import type { Fault } from '../core/errors.ts';
-import type { Amounts, ClusterHealth, NodeHealth } from '../core/ports/kube.ts';
+import type { Amounts, ClusterHealth, NodeHealth, ProbeManner } from '../core/ports/kube.ts';
 import type { Condition } from '../core/records.ts';
 import { addAmounts, podRequests, readAmounts } from './amounts.ts';
-import { asKubeFault, type Client, eachObject } from './client.ts';
+import { asKubeFault, countAt, eachRead, type Get } from './client.ts';
 import { plain } from './faults.ts';
 import { deploymentProblem, type Found, podProblem, ranks, replicas, worstFirst } from './workloads.ts';
 
@@ -24,21 +24,41 @@ async function part<T>(look: () => Promise<T>): Promise<Part<T>> {
   }
 }
 
+/** What a look asks with. */
+export interface Asks {
+  get: Get;
+  text(path: string): Promise<string>;
+  /** Epoch milliseconds. */
+  now(): number;
+}
+
 /** Looks at a cluster. Never throws: what could not be seen is a condition that is Unknown, and an API that does not answer is one that is False. */
-export async function probeCluster(client: Client, now: () => number): Promise<ClusterHealth> {
-  const version = await part(() => client.version.getCode());
-  if ('fault' in version) return unseen(version.fault, now());
+export async function probeCluster(asks: Asks, manner: ProbeManner = {}): Promise<ClusterHealth> {
+  const { get, now } = asks;
+  const readiness = () => part(() => asks.text('/readyz'));
+  const early = manner.brief ? await readiness() : undefined;
+  // Whoever is not plainly ready is looked at whole, so that there is one way to tell what is the matter.
+  const brief = early !== undefined && 'seen' in early;
+  const version = brief ? undefined : await part(() => get('/version'));
+  if (version && 'fault' in version) return unseen(version.fault, now());
   const kept: Found[] = [];
   const keep = (problem: Found | null) => {
     if (problem && kept.length < mostKept) kept.push(problem);
   };
-  const [ready, nodes, pods, deployments, namespaces, services] = await Promise.all([
-    part(() => client.text('/readyz')),
-    part(() => readNodes(client)),
-    part(() => readPods(client, now(), keep)),
-    part(() => readDeployments(client, keep)),
-    part(() => count((page) => client.core.listNamespace(page))),
-    part(() => count((page) => client.core.listServiceForAllNamespaces(page))),
+  let last: Promise<unknown> = Promise.resolve();
+  // The pods come last: they take longest, and nothing shall wait behind them.
+  const look = <T>(of: () => Promise<T>): Promise<Part<T>> => {
+    const run = manner.oneByOne ? last.then(() => part(of)) : part(of);
+    last = run;
+    return run;
+  };
+  const [ready, nodes, deployments, namespaces, services, pods] = await Promise.all([
+    early ?? look(() => asks.text('/readyz')),
+    look(() => readNodes(get)),
+    look(() => readDeployments(get, keep)),
+    brief ? undefined : look(() => countAt(get, '/api/v1/namespaces')),
+    brief ? undefined : look(() => countAt(get, '/api/v1/services')),
+    look(() => readPods(get, now(), keep)),
   ]);
 
   const at = now();
@@ -49,7 +69,9 @@ export async function probeCluster(client: Client, now: () => number): Promise<C
     if (!node.ready) kept.push(nodeProblem(node));
   }
   const system = [pods, deployments].map((each) => ('seen' in each ? each.seen.system : 0));
-  const lost = [nodes, pods, deployments, namespaces, services].find((each) => 'fault' in each && isLost(each.fault));
+  const lost = [nodes, pods, deployments, namespaces, services].find(
+    (each) => each && 'fault' in each && isLost(each.fault),
+  );
   const health: ClusterHealth = {
     at,
     conditions: [
@@ -63,11 +85,12 @@ export async function probeCluster(client: Client, now: () => number): Promise<C
       'seen' in deployments
         ? { total: deployments.seen.total, available: deployments.seen.available }
         : { total: 0, available: 0 },
-    namespaces: 'seen' in namespaces ? namespaces.seen : 0,
-    services: 'seen' in services ? services.seen : 0,
+    ...(namespaces && 'seen' in namespaces ? { namespaces: namespaces.seen } : {}),
+    ...(services && 'seen' in services ? { services: services.seen } : {}),
     problems: worstFirst(kept, mostProblems),
   };
-  if (version.seen.gitVersion) health.version = versionOf(version.seen.gitVersion);
+  const git = version?.seen.gitVersion;
+  if (typeof git === 'string' && git !== '') health.version = versionOf(git);
   return health;
 }
 
@@ -99,8 +122,6 @@ function unseen(fault: Fault, at: number): ClusterHealth {
     nodes: [],
     pods: { total: 0, running: 0 },
     deployments: { total: 0, available: 0 },
-    namespaces: 0,
-    services: 0,
     problems: [],
   };
 }
@@ -186,14 +207,11 @@ function notSeen(type: string, fault: Fault, at: number): Condition {
   return { type, status: 'Unknown', reason: reasonOf(fault), message: fault.message, since: at };
 }
 
-async function readNodes(client: Client): Promise<NodeHealth[]> {
+async function readNodes(get: Get): Promise<NodeHealth[]> {
   const all: NodeHealth[] = [];
-  await eachObject(
-    (page) => client.core.listNode(page),
-    (node) => {
-      all.push(nodeHealth(node));
-    },
-  );
+  await eachRead<V1Node>(get, '/api/v1/nodes', (node) => {
+    all.push(nodeHealth(node));
+  });
   return all.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -227,55 +245,36 @@ function nodeProblem(node: NodeHealth): Found {
   return { kind: 'Node', namespace: '', name: node.name, reason, rank: ranks.node, alike: `Node/${node.name}` };
 }
 
-async function readPods(client: Client, now: number, keep: (problem: Found | null) => void) {
+async function readPods(get: Get, now: number, keep: (problem: Found | null) => void) {
   const requests = new Map<string, Amounts>();
   let total = 0;
   let running = 0;
   let system = 0;
-  await eachObject(
-    (page) => client.core.listPodForAllNamespaces(page),
-    (pod) => {
-      total += 1;
-      const phase = pod.status?.phase;
-      if (phase === 'Running') running += 1;
-      if (pod.metadata?.namespace === systemNamespace) system += 1;
-      const node = pod.spec?.nodeName;
-      // As the scheduler counts: bound to the node and not finished.
-      if (node && phase !== 'Succeeded' && phase !== 'Failed') {
-        requests.set(node, addAmounts(requests.get(node) ?? { cpu: 0, memory: 0, pods: 0 }, podRequests(pod)));
-      }
-      keep(podProblem(pod, now));
-    },
-  );
+  await eachRead<V1Pod>(get, '/api/v1/pods', (pod) => {
+    total += 1;
+    const phase = pod.status?.phase;
+    if (phase === 'Running') running += 1;
+    if (pod.metadata?.namespace === systemNamespace) system += 1;
+    const node = pod.spec?.nodeName;
+    // As the scheduler counts: bound to the node and not finished.
+    if (node && phase !== 'Succeeded' && phase !== 'Failed') {
+      requests.set(node, addAmounts(requests.get(node) ?? { cpu: 0, memory: 0, pods: 0 }, podRequests(pod)));
+    }
+    keep(podProblem(pod, now));
+  });
   return { total, running, system, requests };
 }
 
-async function readDeployments(client: Client, keep: (problem: Found | null) => void) {
+async function readDeployments(get: Get, keep: (problem: Found | null) => void) {
   let total = 0;
   let available = 0;
   let system = 0;
-  await eachObject(
-    (page) => client.apps.listDeploymentForAllNamespaces(page),
-    (deployment) => {
-      total += 1;
-      const counts = replicas(deployment);
-      if (counts.available >= counts.wanted) available += 1;
-      if (deployment.metadata?.namespace === systemNamespace) system += 1;
-      keep(deploymentProblem(deployment));
-    },
-  );
-  return { total, available, system };
-}
-
-async function count(
-  list: (page: {
-    limit: number;
-    _continue?: string;
-  }) => Promise<{ items: unknown[]; metadata?: { _continue?: string } }>,
-): Promise<number> {
-  let total = 0;
-  await eachObject(list, () => {
+  await eachRead<V1Deployment>(get, '/apis/apps/v1/deployments', (deployment) => {
     total += 1;
+    const counts = replicas(deployment);
+    if (counts.available >= counts.wanted) available += 1;
+    if (deployment.metadata?.namespace === systemNamespace) system += 1;
+    keep(deploymentProblem(deployment));
   });
-  return total;
+  return { total, available, system };
 }

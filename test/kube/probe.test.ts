@@ -121,7 +121,7 @@ describe('a sandbox cluster', () => {
     await until('it is back', (seen) => condition(seen, 'EveryNodeReady')?.status === 'True');
   });
 
-  it('is read in pages of 500 over few connections', async () => {
+  it('is counted by one small page, and read in pages of 500, over few connections', async () => {
     const service = (n: number) => ({
       apiVersion: 'v1',
       kind: 'Service',
@@ -141,10 +141,42 @@ describe('a sandbox cluster', () => {
       const health = await kube.probe(writeKubeconfig('x', 'y', through), callFor());
       expect(health.services).toBeGreaterThanOrEqual(620);
     }
-    const lists = proxy.seen().filter((each) => each.path.includes('/services?'));
-    expect(lists).toHaveLength(6);
-    expect(lists.every((each) => each.path.includes('limit=500'))).toBe(true);
+    const lists = () => proxy.seen().filter((each) => each.path.includes('/services?'));
+    expect(lists().map(({ path }) => path.split('?')[1])).toEqual(['limit=1', 'limit=1', 'limit=1']);
     expect(tcp.accepted()).toBeLessThanOrEqual(4);
+    await kube.look(writeKubeconfig('x', 'y', through), 'services', {}, callFor());
+    const pages = lists().slice(3);
+    expect(pages).toHaveLength(2);
+    expect(pages.every(({ path }) => path.includes('limit=500'))).toBe(true);
+    expect(tcp.accepted()).toBeLessThanOrEqual(4);
+    await tcp.close();
+    await proxy.close();
+  });
+
+  it('is looked at over one connection by those who look at many, and without what changes seldom when they say so', async () => {
+    const to = readKubeconfig(cluster.kubeconfig);
+    const server = new URL(to.server);
+    const proxy = await startHttpProxy(server.origin, { targetCa: to.ca ?? '' });
+    const tcp = await startTcpProxy({ port: proxy.port });
+    const through = writeKubeconfig('x', 'y', {
+      ...to,
+      server: `https://127.0.0.1:${tcp.port}${server.pathname}`,
+      ca: proxy.ca,
+    });
+    const whole = await kube.probe(through, callFor(), { oneByOne: true });
+    const { version, namespaces, services, ...rest } = await kube.probe(through, callFor(), {
+      oneByOne: true,
+      brief: true,
+    });
+    expect([version, namespaces, services]).toEqual([undefined, undefined, undefined]);
+    const { at: _at, version: known, namespaces: _namespaces, services: _services, ...same } = whole;
+    expect(known).toBe('1.34.2');
+    expect({ ...rest, at: 0, conditions: rest.conditions.map((each) => ({ ...each, since: 0 })) }).toEqual({
+      ...{ ...same, at: 0, conditions: same.conditions.map((each) => ({ ...each, since: 0 })) },
+    });
+    const asked = proxy.seen().map(({ path }) => path.slice(server.pathname.length).split('?')[0]);
+    expect(asked.slice(7)).toEqual(['/readyz', '/api/v1/nodes', '/apis/apps/v1/deployments', '/api/v1/pods']);
+    expect(tcp.accepted()).toBe(1);
     await tcp.close();
     await proxy.close();
   });

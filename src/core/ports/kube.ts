@@ -38,10 +38,19 @@ export interface ClusterHealth {
   nodes: NodeHealth[];
   pods: { total: number; running: number };
   deployments: { total: number; available: number };
-  namespaces: number;
-  services: number;
+  /** Absent from a brief look, and where they may not be read. */
+  namespaces?: number;
+  services?: number;
   /** Worst first, at most 20. */
   problems: WorkloadProblem[];
+}
+
+/** How a cluster is looked at by those who look at many. */
+export interface ProbeManner {
+  /** One request after the other, so that one connection is enough. */
+  oneByOne?: boolean;
+  /** Without what changes seldom: its version, and how many namespaces and services it has. */
+  brief?: boolean;
 }
 
 /** The rights a personal credential carries: Kubernetes' own `view`, and ClusterRoles of KQueen's for `edit` and `admin`. */
@@ -77,7 +86,7 @@ export interface KubeReview {
 /** Operating a cluster through its own API. `kubeconfig` is the admin one from the engine, YAML. Errors are Faults. */
 export interface Kube {
   /** Never throws for an unhealthy cluster: that is a condition. */
-  probe(kubeconfig: string, call: Call): Promise<ClusterHealth>;
+  probe(kubeconfig: string, call: Call, manner?: ProbeManner): Promise<ClusterHealth>;
   /**
    * A ServiceAccount-bound token by TokenRequest, for at most an hour. `person` becomes part of the account's name and labels. With `namespaces`
    * it has rights in these alone; `bad-input` when one is not there.

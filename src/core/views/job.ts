@@ -253,7 +253,12 @@ export function healthFacts(health: Health): Fact[] {
     },
     {
       label: 'Workloads',
-      value: `${health.deployments.available} of ${count(health.deployments.total, 'deployment')} available, ${health.pods.running} of ${count(health.pods.total, 'pod')} running`,
+      value: [
+        `${health.deployments.available} of ${count(health.deployments.total, 'deployment')} available`,
+        `${health.pods.running} of ${count(health.pods.total, 'pod')} running`,
+        ...(health.services === undefined ? [] : [count(health.services, 'service')]),
+        ...(health.namespaces === undefined ? [] : [`in ${count(health.namespaces, 'namespace')}`]),
+      ].join(', '),
     },
     {
       label: 'Conditions',

@@ -2,8 +2,7 @@
 import { isObject, type JsonObject, listAt, objectAt } from '../apply/manifests.ts';
 import type { Talk } from '../operation.ts';
 
-/** Asks for names, labels and owners alone: the rest of 5,000 objects would be read for nothing. */
-export const metadataOnly = 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json';
+export { metadataOnly } from '../client.ts';
 
 /** Gives every object of a list to `each`, keeping none. `path` has no query yet. */
 export async function eachListed(

@@ -1,19 +1,15 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { count } from '../../core/words.ts';
-import { eachObject } from '../client.ts';
+import { eachRead, type Get } from '../client.ts';
 import type { Talk, View } from '../operation.ts';
 import { podProblem, ranks } from '../workloads.ts';
 import { ageOf, demandNamespace, inOrder, listed } from './listing.ts';
+import { listPath } from './pages.ts';
 
-/** Gives every pod of a namespace, or with '' of all, to `each`. */
-export function eachPod({ client }: Talk, namespace: string, each: (pod: V1Pod) => void): Promise<void> {
-  return eachObject(
-    (page) =>
-      namespace === ''
-        ? client.core.listPodForAllNamespaces(page)
-        : client.core.listNamespacedPod({ ...page, namespace }),
-    each,
-  );
+/** Gives every pod of a namespace, or with '' of all, to `each`; every date of it but that of its creation is a string. */
+export function eachPod({ raw }: Talk, namespace: string, each: (pod: V1Pod) => void): Promise<void> {
+  const get: Get = (path, accept) => raw({ method: 'GET', path, ...(accept === undefined ? {} : { accept }) });
+  return eachRead(get, listPath('v1', 'pods', namespace), each);
 }
 
 /** What a pod is doing, in one word of Kubernetes' own: the reason it waits for before its phase. */
