@@ -136,6 +136,8 @@ export const Health = z.object({
   requests: z.object({ cpu: z.number(), memory: z.number(), pods: z.number() }),
   pods: z.object({ total: z.number().int(), running: z.number().int() }),
   deployments: z.object({ total: z.number().int(), available: z.number().int() }),
+  namespaces: z.number().int().optional(),
+  services: z.number().int().optional(),
   problems: z.array(z.object({ kind: z.string(), namespace: z.string(), name: z.string(), reason: z.string() })),
   /** How often the verdict changed, for damping. */
   changes: z.number().int().nonnegative(),
