@@ -1,6 +1,8 @@
 /** What KQueen tells unasked: one message a job, a request to each approver, a cluster's health when it changes. */
+
 import type { Card } from '../core/card.ts';
 import { clusterCard } from '../core/commands/cluster-show.ts';
+import { engineAt } from '../core/engine-at.ts';
 import { hashOf } from '../core/plan.ts';
 import { atLeast } from '../core/policy.ts';
 import type { Engines } from '../core/ports/engine.ts';
@@ -171,7 +173,7 @@ export type Beside = Pick<JobLook, 'past' | 'nextLook' | 'onBoard'>;
 
 /** What a topic shows now; null when what it is about is gone. */
 export function wantedOf(parts: TopicParts, about: Message['about'], now: number, beside: Beside = {}): Wanted | null {
-  const { cache, engines, org } = parts;
+  const { cache, org } = parts;
   if (about.kind === 'approval') {
     const approval = cache.get({ kind: 'approval', org, id: about.id });
     const job = approval && cache.get({ kind: 'job', org, id: approval.job });
@@ -182,7 +184,7 @@ export function wantedOf(parts: TopicParts, about: Message['about'], now: number
     if (!cluster) return null;
     const health = cache.get({ kind: 'health', org, id: about.id });
     return {
-      card: clusterCard(cluster, health, health?.at ?? now, engines.get(cluster.engine)),
+      card: clusterCard(cluster, health, health?.at ?? now, engineAt(parts, cluster)),
       fallback: cluster.owner,
     };
   }
@@ -192,7 +194,7 @@ export function wantedOf(parts: TopicParts, about: Message['about'], now: number
     approval: cache.get({ kind: 'approval', org, id: job.id }),
     cluster: cache.get({ kind: 'cluster', org, id: job.cluster }),
     health: cache.get({ kind: 'health', org, id: job.cluster }),
-    capabilities: engines.get(job.engine)?.capabilities,
+    capabilities: engineAt(parts, job)?.capabilities,
     now: job.endedAt ?? now,
     ...beside,
   });

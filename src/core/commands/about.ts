@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Row } from '../card.ts';
 import type { Answer, Command, Context } from '../command.ts';
+import { engineAt } from '../engine-at.ts';
 import { Fault } from '../errors.ts';
 import { formatLine } from '../line.ts';
 import type { Cluster, Job } from '../records.ts';
@@ -89,17 +90,17 @@ function ofThread({ cache, caller, place }: Context): Found | null {
 }
 
 function answerFor(context: Context, all: Found[]): Answer {
-  const { cache, engines, caller, now } = context;
+  const { cache, caller, now } = context;
   const { org } = caller;
   const [only] = all;
   const healthOf = ({ id }: Cluster) => cache.get({ kind: 'health', org, id });
   if (only && all.length === 1) {
     if ('cluster' in only)
-      return toCaller(clusterCard(only.cluster, healthOf(only.cluster), now, engines.get(only.cluster.engine)));
+      return toCaller(clusterCard(only.cluster, healthOf(only.cluster), now, engineAt(context, only.cluster)));
     const { job } = only;
     const cluster = cache.get({ kind: 'cluster', org, id: job.cluster });
     const approval = cache.get({ kind: 'approval', org, id: job.id });
-    const capabilities = engines.get(job.engine)?.capabilities;
+    const capabilities = engineAt(context, job)?.capabilities;
     return toCaller(jobCard(job, { approval, cluster, health: cluster && healthOf(cluster), capabilities, now }));
   }
   const rows = all.slice(0, mostShown).map((each): Row => {

@@ -1,7 +1,9 @@
 /** What all changes of a running cluster share: who may, whether it can be done here, the plan, by policy an approval, then the job. */
+
 import type { Form } from '../card.ts';
 import type { Answer, Context } from '../command.ts';
 import { targetOf } from '../connect.ts';
+import { engineAt } from '../engine-at.ts';
 import { asFault, Fault } from '../errors.ts';
 import { hashOf } from '../plan.ts';
 import { baseOf, type ChangeKind, type Checks, planChange } from '../plan-change.ts';
@@ -36,7 +38,7 @@ export async function changeable(context: Context, name: string, words: ChangeWo
   const found = await findCluster(context, name);
   const cluster = found.record;
   demand(context, 'cluster:update', [cluster.owner]);
-  const engine = context.engines.get(cluster.engine);
+  const engine = engineAt(context, cluster);
   if (!engine) {
     throw new Fault('unsupported', `The engine ${cluster.engine} of cluster ${cluster.name} is not allowed here.`, {
       whose: 'admin',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Card, Part } from '../card.ts';
 import type { Command, Context } from '../command.ts';
 import { refusesCredentials, renewKubeconfig } from '../connect.ts';
+import { engineAt } from '../engine-at.ts';
 import { asFault } from '../errors.ts';
 import { healthRecord } from '../health.ts';
 import { refusal } from '../policy.ts';
@@ -32,7 +33,7 @@ export const clusterCheck: Command = {
     const known = context.cache.get({ kind: 'health', org: record.org, id: record.id });
     const health = healthRecord(record.org, record.id, seen, known);
     const close = await closely(context, record, health, kubeconfig);
-    const engine = context.engines.get(record.engine);
+    const engine = engineAt(context, record);
     const { title, text } = verdict(record.name, health, close);
     const parts: Part[] = [{ part: 'facts', facts: healthFacts(health) }];
     for (const condition of health.conditions.filter(({ status }) => status !== 'True')) {
@@ -59,7 +60,7 @@ type Close = { looked: Looked } | { why: string };
 async function closely(context: Context, cluster: Cluster, health: Health, kubeconfig: string): Promise<Close> {
   if (health.verdict === 'Unreachable') return { why: '' };
   const may = refusal('cluster:access', context.caller, [cluster.owner]) === null;
-  const can = may && !cluster.readOnly ? context.engines.get(cluster.engine)?.capabilities : undefined;
+  const can = may && !cluster.readOnly ? engineAt(context, cluster)?.capabilities : undefined;
   const args = {
     cluster: cluster.name,
     server: cluster.endpoint ?? '',

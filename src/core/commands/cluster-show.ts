@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Button, Card, Part } from '../card.ts';
 import type { Command } from '../command.ts';
+import { engineAt } from '../engine-at.ts';
 import { formatLine } from '../line.ts';
 import type { Engine } from '../ports/engine.ts';
 import type { Cluster, Health } from '../records.ts';
@@ -22,7 +23,7 @@ export const clusterShow: Command = {
   async run(context, values) {
     const record = await seeCluster(context, values.cluster ?? '');
     const health = context.cache.get({ kind: 'health', org: record.org, id: record.id });
-    const card = clusterCard(record, health, context.now, context.engines.get(record.engine));
+    const card = clusterCard(record, health, context.now, engineAt(context, record));
     return toCaller(withLink(card, record, context.publicUrl));
   },
 };

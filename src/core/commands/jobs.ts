@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { plainCard } from '../card.ts';
 import { type Command, type Context, lineOf } from '../command.ts';
 import { workSecret } from '../connect.ts';
+import { engineAt } from '../engine-at.ts';
 import { Fault } from '../errors.ts';
 import { baseOf, isChange } from '../plan-change.ts';
 import type { Change } from '../ports/store.ts';
@@ -91,7 +92,7 @@ export const jobShow: Command = {
     const approval = cache.get({ kind: 'approval', org: caller.org, id: job.id });
     const cluster = cache.get({ kind: 'cluster', org: caller.org, id: job.cluster });
     const health = cache.get({ kind: 'health', org: caller.org, id: job.cluster });
-    const capabilities = context.engines.get(job.engine)?.capabilities;
+    const capabilities = engineAt(context, job)?.capabilities;
     const decidable = approval?.state === 'pending' && approval.requestedBy !== caller.person;
     const card = decidable
       ? approvalCard(approval, job)

@@ -312,6 +312,11 @@ export interface Engine {
   capabilities: Capabilities;
   /** For each missing capability that people ask for: why, and what to do instead, in a sentence or two. */
   instead: Partial<Record<keyof Capabilities, string>>;
+  /**
+   * The capabilities that a provisioner with these parameters lacks, although the engine has them, each with why and what to do instead. Pure.
+   * Asked by `engineAt`; absent: every provisioner can what the engine can.
+   */
+  lacks?(params: Record<string, unknown>): Partial<Record<keyof Capabilities, string>>;
   /** Its clusters have further parameters (`Options.parameters`): without the provider's answer none can be asked for. */
   liveParameters?: boolean;
   /** How long a kubeconfig from `kubeconfig` is good, in milliseconds; it is then never stored. Absent: until it is revoked. */

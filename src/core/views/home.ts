@@ -1,5 +1,7 @@
 /** A person's home: what is theirs, what runs, what waits for them, and how the fleet is. The same in every chat. */
+
 import type { Button, Card, Part, Row } from '../card.ts';
+import { engineAt } from '../engine-at.ts';
 import { estimate, estimateText, likeness, remembered, tookMs } from '../eta.ts';
 import { formatLine } from '../line.ts';
 import { costText } from '../plan.ts';
@@ -246,7 +248,7 @@ function jobRow(job: Job, past: ReadonlyMap<string, number[]>, now: number): Row
   };
 }
 
-function clusterRow({ engines, now }: HomeParts, { cluster, health }: Looked): Row {
+function clusterRow({ engines, cache, now }: HomeParts, { cluster, health }: Looked): Row {
   const state = standing(cluster, health);
   const said = state === 'Ready' ? (health ? 'Ready, healthy' : 'Ready, not looked at yet') : state;
   const facts = `${cluster.summary} on ${cluster.provisionerName}, ${formatDuration(now - cluster.createdAt)} old`;
@@ -256,7 +258,7 @@ function clusterRow({ engines, now }: HomeParts, { cluster, health }: Looked): R
     (health && health.verdict !== 'Healthy'
       ? health.conditions.find(({ status }) => status !== 'True')?.message
       : undefined);
-  const step = nextStep(cluster, health, engines.get(cluster.engine)?.capabilities);
+  const step = nextStep(cluster, health, engineAt({ engines, cache }, cluster)?.capabilities);
   return {
     text: `*${cluster.name}*: ${said}`,
     note: `${[facts, health ? `Seen ${ago(now - health.at)}` : '', why?.replace(/\.$/, '') ?? ''].filter(Boolean).join('. ')}.`,

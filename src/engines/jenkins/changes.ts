@@ -8,7 +8,7 @@ import { type Build, buildPath, handleOf, markOf } from './history.ts';
 import { type Look, look } from './look.ts';
 import { type Purpose, valuesFor, type Wish } from './parameters.ts';
 import type { Reports } from './progress.ts';
-import { type JenkinsProvisioner, nodesKey, refuseOtherPool, versionKey } from './schema.ts';
+import { type JenkinsProvisioner, jobDoes, nodesKey, refuseOtherPool, versionKey } from './schema.ts';
 import { isBusy } from './verdict.ts';
 
 /** How the engine is named in sentences. */
@@ -214,11 +214,7 @@ export function lost(target: Target): Fault {
 }
 
 function withoutJob(purpose: Purpose): Fault {
-  const words: Partial<Record<Purpose, string>> = {
-    scale: 'changes the number of nodes',
-    upgrade: 'upgrades Kubernetes',
-  };
-  const what = words[purpose] ?? 'does that';
+  const what = purpose === 'scale' || purpose === 'upgrade' ? jobDoes[purpose] : 'does that';
   return new Fault('unsupported', `This provisioner has no job that ${what}.`, {
     whose: 'admin',
     next: `Ask an admin to enter one with \`provisioner edit\` (${purpose}Job).`,

@@ -6,6 +6,7 @@ import { oneLine } from '../scrub.ts';
 import {
   JenkinsCluster,
   JenkinsProvisioner,
+  jobDoes,
   mostNodes,
   nodesKey,
   poolName,
@@ -21,7 +22,7 @@ export const jenkins: Engine = {
   capabilities: {
     create: true,
     delete: true,
-    // Each needs a job of the provisioner; without it the Fault says which.
+    // Each needs a job of the provisioner: see `lacks`.
     scale: true,
     upgrade: true,
     autoscale: false,
@@ -49,6 +50,10 @@ export const jenkins: Engine = {
     gateways: 'The jobs of Jenkins know one number of nodes, and no nodes apart from the others.',
     adopt: 'Builds of Jenkins cannot be marked afterwards; import the cluster with its kubeconfig instead.',
   },
+  lacks: ({ scaleJob, upgradeJob }) => ({
+    ...(scaleJob ? {} : { scale: withoutJob('scale') }),
+    ...(upgradeJob ? {} : { upgrade: withoutJob('upgrade') }),
+  }),
   liveParameters: true,
   pollMs: { first: 2_000, longest: 15_000 },
   provisioner: JenkinsProvisioner,
@@ -93,6 +98,10 @@ export const jenkins: Engine = {
     return openJenkinsClient(JenkinsProvisioner.parse(params));
   },
 };
+
+function withoutJob(purpose: keyof typeof jobDoes): string {
+  return `This provisioner has no job that ${jobDoes[purpose]}; ask an admin to enter one with \`provisioner edit\` (${purpose}Job).`;
+}
 
 /** What `options` gives for `price`: the operator's list, and where the machine type is. */
 const Prices = z.object({ list: z.unknown(), size: z.string().optional(), sizeKey: z.string().optional() });

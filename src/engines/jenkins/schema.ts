@@ -19,6 +19,9 @@ const pairs = z
 
 const fixedHelp = 'Values that are always given to the job, one NAME=value on each line. A cluster cannot change them.';
 
+/** What the jobs do that a provisioner can be without, after "a job that". */
+export const jobDoes = { scale: 'changes the number of nodes', upgrade: 'upgrades Kubernetes' };
+
 /** Where Jenkins is, how to sign in there, and which of its jobs make, remove and change clusters. */
 export const JenkinsProvisioner = z
   .object({
