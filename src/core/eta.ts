@@ -1,5 +1,6 @@
 /** How long a job will still take, learnt from how long jobs like it took. */
-import type { Job } from './records.ts';
+import type { Cache } from './ports/store.ts';
+import { endedStates, type Job } from './records.ts';
 import { formatDuration } from './units.ts';
 
 /** What past runs of the same kind say. All in milliseconds. */
@@ -30,6 +31,24 @@ export function likeness(job: Pick<Job, 'kind' | 'engine' | 'nodes' | 'work'>): 
 export function tookMs(job: Job): number | null {
   if (job.state !== 'Succeeded' || job.startedAt === undefined || job.endedAt === undefined) return null;
   return job.endedAt - job.startedAt;
+}
+
+/** How long the jobs took that are like these, newest first, by their likeness: from memory. */
+export function pastRuns(cache: Pick<Cache, 'query'>, org: string, jobs: readonly Job[]): Map<string, number[]> {
+  const past = new Map(jobs.map((job) => [likeness(job), [] as number[]]));
+  if (past.size === 0) return past;
+  const alike = cache.query('job', org, {
+    where: (job) => tookMs(job) !== null && past.has(likeness(job)),
+    descending: true,
+    limit: remembered * past.size,
+  });
+  for (const job of alike.items) past.get(likeness(job))?.push(tookMs(job) ?? 0);
+  return past;
+}
+
+/** The same for one job that has not ended; nothing for one that has. */
+export function pastRunsOf(cache: Pick<Cache, 'query'>, job: Job): number[] {
+  return endedStates.includes(job.state) ? [] : (pastRuns(cache, job.org, [job]).get(likeness(job)) ?? []);
 }
 
 /**

@@ -112,7 +112,7 @@ function healthStep(watch: Watch, notify: Notify, sight: Sight): Advance | null 
   if (!changed) {
     if (watch.flapping === undefined || lately.length > 0) return null;
     const { flapping, ...steady } = watch;
-    const said = `${cluster.name} is steady again: ${word.toLowerCase()} for ${formatDuration(dampMs)}, after ${flapping.changes} changes since ${clockText(flapping.since)}.`;
+    const said = `${cluster.name} is steady again: ${word.toLowerCase()} for ${formatDuration(dampMs)}, after ${flapping.changes} changes in ${formatDuration(now - flapping.since)}.`;
     return {
       watch: { ...steady, lately: [], at: now },
       says: {
@@ -266,9 +266,4 @@ function jobStep(watch: Watch, notify: Notify, { jobs, now }: Sight): Advance | 
     };
   }
   return null;
-}
-
-/** `14:05 UTC`. */
-function clockText(at: number): string {
-  return `${new Date(at).toISOString().slice(11, 16)} UTC`;
 }

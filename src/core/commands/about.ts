@@ -3,6 +3,7 @@ import type { Row } from '../card.ts';
 import type { Answer, Command, Context } from '../command.ts';
 import { engineAt } from '../engine-at.ts';
 import { Fault } from '../errors.ts';
+import { pastRunsOf } from '../eta.ts';
 import { formatLine } from '../line.ts';
 import type { Cluster, Job } from '../records.ts';
 import { field } from '../schema.ts';
@@ -101,7 +102,16 @@ function answerFor(context: Context, all: Found[]): Answer {
     const cluster = cache.get({ kind: 'cluster', org, id: job.cluster });
     const approval = cache.get({ kind: 'approval', org, id: job.id });
     const capabilities = engineAt(context, job)?.capabilities;
-    return toCaller(jobCard(job, { approval, cluster, health: cluster && healthOf(cluster), capabilities, now }));
+    return toCaller(
+      jobCard(job, {
+        approval,
+        cluster,
+        health: cluster && healthOf(cluster),
+        capabilities,
+        now,
+        past: pastRunsOf(cache, job),
+      }),
+    );
   }
   const rows = all.slice(0, mostShown).map((each): Row => {
     if ('job' in each) {

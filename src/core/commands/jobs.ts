@@ -4,6 +4,7 @@ import { type Command, type Context, lineOf } from '../command.ts';
 import { workSecret } from '../connect.ts';
 import { engineAt } from '../engine-at.ts';
 import { Fault } from '../errors.ts';
+import { pastRunsOf } from '../eta.ts';
 import { baseOf, isChange } from '../plan-change.ts';
 import type { Change } from '../ports/store.ts';
 import { type Cluster, endedStates, type Job } from '../records.ts';
@@ -96,7 +97,7 @@ export const jobShow: Command = {
     const decidable = approval?.state === 'pending' && approval.requestedBy !== caller.person;
     const card = decidable
       ? approvalCard(approval, job)
-      : jobCard(job, { approval, cluster, health, capabilities, now });
+      : jobCard(job, { approval, cluster, health, capabilities, now, past: pastRunsOf(cache, job) });
     const lines = job.log.slice(-20).map(({ at, text }) => `${stamp(at, context.zone).slice(11)} ${text}`);
     return toCaller({
       ...card,

@@ -2,7 +2,7 @@
 
 import type { Button, Card, Part, Row } from '../card.ts';
 import { engineAt } from '../engine-at.ts';
-import { estimate, estimateText, likeness, remembered, tookMs } from '../eta.ts';
+import { estimate, estimateText, likeness, pastRuns, usualText } from '../eta.ts';
 import { formatLine } from '../line.ts';
 import { costText } from '../plan.ts';
 import { atLeast, type Caller } from '../policy.ts';
@@ -131,7 +131,7 @@ export function homeCard(parts: HomeParts): Card {
     headed('You asked for this', asked),
     asked.items.map((each) => askedRow(parts, each)),
   );
-  const past = pastRuns(parts, running.items);
+  const past = pastRuns(parts.cache, caller.org, running.items);
   add(
     headed('Runs now', running),
     running.items.map((job) => jobRow(job, past, now)),
@@ -217,28 +217,16 @@ function timeLeft({ expiresAt }: Approval, now: number): string {
   return formatDuration(ms > 120_000 ? Math.floor(ms / 60_000) * 60_000 : ms);
 }
 
-/** How long jobs like these took, newest first. */
-function pastRuns({ cache, caller }: HomeParts, jobs: readonly Job[]): Map<string, number[]> {
-  const past = new Map(jobs.map((job) => [likeness(job), [] as number[]]));
-  if (past.size === 0) return past;
-  const alike = cache.query('job', caller.org, {
-    where: (job) => tookMs(job) !== null && past.has(likeness(job)),
-    descending: true,
-    limit: remembered * past.size,
-  });
-  for (const job of alike.items) past.get(likeness(job))?.push(tookMs(job) ?? 0);
-  return past;
-}
-
 function jobRow(job: Job, past: ReadonlyMap<string, number[]>, now: number): Row {
   const elapsed = job.startedAt === undefined ? 0 : now - job.startedAt;
-  const made = job.startedAt === undefined ? null : estimate(past.get(likeness(job)) ?? [], elapsed);
+  const made = estimate(past.get(likeness(job)) ?? [], elapsed);
+  const usual = job.startedAt === undefined ? (made ? `usually takes ${usualText(made)}` : '') : undefined;
   const state = job.state === 'Running' && job.percent !== undefined ? `${job.percent} %` : jobWords[job.state];
   const step = job.steps.find((each) => each.state === 'doing')?.name;
   const said = [
     step ?? job.note.replace(/\.$/, ''),
     job.startedAt === undefined ? '' : `${formatDuration(elapsed)} so far`,
-    made ? estimateText(made, elapsed) : '',
+    usual ?? (made ? estimateText(made, elapsed) : ''),
     `asked for by ${job.requesterName}`,
   ];
   return {
