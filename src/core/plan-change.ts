@@ -2,7 +2,14 @@
 import { Fault } from './errors.ts';
 import { costOf, hashOf } from './plan.ts';
 import { type ApprovedAction, approvalFor, type Caller } from './policy.ts';
-import { type ClusterUpdate, type Engine, gatewayMark, type NodePool, type Options, type Preview } from './ports/engine.ts';
+import {
+  type ClusterUpdate,
+  type Engine,
+  gatewayMark,
+  type NodePool,
+  type Options,
+  type Preview,
+} from './ports/engine.ts';
 import type { Cluster, Job, JobKindName, Plan } from './records.ts';
 import { count } from './words.ts';
 
@@ -289,20 +296,6 @@ function atMost({ cluster, engine, update }: ChangeInput): Record<string, unknow
 }
 
 /** The update of a job as the engine contract has it, without what is absent. */
-export function updateOf({
-  pool,
-  nodes,
-  autoscale,
-  version,
-  power,
-  retire,
-}: NonNullable<Job['update']>): ClusterUpdate {
-  return {
-    ...(pool === undefined ? {} : { pool }),
-    ...(nodes === undefined ? {} : { nodes }),
-    ...(autoscale === undefined ? {} : { autoscale }),
-    ...(version === undefined ? {} : { version }),
-    ...(power === undefined ? {} : { power }),
-    ...(retire === undefined ? {} : { retire }),
-  };
+export function updateOf(update: NonNullable<Job['update']>): ClusterUpdate {
+  return Object.fromEntries(Object.entries(update).filter(([, value]) => value !== undefined));
 }

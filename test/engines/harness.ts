@@ -86,8 +86,8 @@ export interface Harness {
   spec: Record<string, unknown>;
   /** A spec that the provider refuses, and the field it is about. */
   badSpec: { spec: Record<string, unknown>; field: string };
-  /** A change that a running cluster of `spec` can take. */
-  update: { nodes: number; version: string };
+  /** A change that a running cluster of `spec` can take; `addon` is one of the provider's that is off at first. */
+  update: { nodes: number; version: string; addon?: string };
   /** What `spec` costs per hour by the prices of the provider's documentation, and in what. */
   price: { perHour: number; currency: string } | null;
   /** Parameters that work but for the project, account, folder or the like, which does not exist. Without it: a reason in `skip` (`check-place`). */

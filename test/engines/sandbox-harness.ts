@@ -44,7 +44,7 @@ export async function openSandboxHarness(options: HarnessOptions = {}): Promise<
     badParams: { ...params, token: 'canary-of-a-token-that-is-refused' },
     spec,
     badSpec: { spec: { ...spec, version: '0.9.9' }, field: 'version' },
-    update: { nodes: 4, version: '1.34.2' },
+    update: { nodes: 4, version: '1.34.2', addon: 'log-collector' },
     // The catalogue's 0.10 for the control plane and 2 × 0.16 for the nodes, times 1.08 in the south.
     price: { perHour: 0.4536, currency: 'USD' },
     async makeForeign(name) {

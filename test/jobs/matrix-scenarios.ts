@@ -1,7 +1,15 @@
 /** How each kind of job begins, and what must be true of the records and of the provider after it. */
 
 import { sameVersion } from '../../src/core/jobs/update-cluster.ts';
-import type { Capabilities, Engine, EngineClient, Observation, Target } from '../../src/core/ports/engine.ts';
+import {
+  type Capabilities,
+  type Engine,
+  type EngineClient,
+  gatewayMark,
+  type NodePool,
+  type Observation,
+  type Target,
+} from '../../src/core/ports/engine.ts';
 import type { Store } from '../../src/core/ports/store.ts';
 import type { Cluster, Job, JobKindName } from '../../src/core/records.ts';
 import { callFor } from '../engines/calls.ts';
@@ -117,6 +125,12 @@ function firstPool(engine: Engine, spec: Record<string, unknown>) {
   return pool;
 }
 
+/** An add-on of the provider that is off at first. */
+function addonOf({ update }: Harness): string {
+  must(update.addon, 'the harness names no add-on');
+  return update.addon;
+}
+
 function boundsOf({ engine, spec }: Harness): { min: number; max: number } {
   const { nodes, bounds } = firstPool(engine, spec);
   return { min: nodes, max: Math.min(nodes + 2, bounds?.max ?? nodes + 2) };
@@ -215,6 +229,37 @@ export const scenarios: Record<ProviderJob, Scenario> = {
     async ({ client, target }) => {
       await drive(client, target, { power: 'off' }, patienceMs);
       return { stopped: true };
+    },
+  ),
+  'cluster.addons': changing(
+    'cluster.addons',
+    'addons',
+    (harness) => ({ addons: { [addonOf(harness)]: true } }),
+    async (ground) => {
+      const addon = (await observe(ground)).addons?.find(({ name }) => name === addonOf(ground.harness));
+      must(addon?.on, `the provider says ${JSON.stringify(addon)}`);
+    },
+  ),
+  'cluster.netpol': changing(
+    'cluster.netpol',
+    'networkPolicy',
+    () => ({ networkPolicy: true }),
+    async (ground) => {
+      const { networkPolicy } = await observe(ground);
+      must(networkPolicy === true, `the provider says ${networkPolicy}`);
+      // Asked for once more there is nothing left to do.
+      must((await ground.client.update(ground.target, { networkPolicy: true }, callFor())) === null, 'half done');
+    },
+  ),
+  'cluster.gateways': changing(
+    'cluster.gateways',
+    'gateways',
+    () => ({ gateways: 2 }),
+    async (ground, { spec }) => {
+      const counts = (pools: readonly NodePool[]) => pools.find(({ name }) => name === gatewayMark.value)?.nodes;
+      must(counts(ground.harness.engine.pools(spec)) === 2, 'the record has not got the gateways');
+      const there = counts((await observe(ground)).pools ?? []);
+      must(there === 2, `the provider says ${there} gateways`);
     },
   ),
   'cluster.adopt': {

@@ -75,7 +75,7 @@ export const clusterScale: Command = {
 };
 
 /** `5`, or `+1` and `-1` from what there is now. */
-function wantedNodes(typed: string, now: number): number {
+export function wantedNodes(typed: string, now: number): number {
   const amount = Number(typed);
   return /^[+-]/.test(typed) ? now + amount : amount;
 }
@@ -88,7 +88,8 @@ function checkBounds({ name, bounds }: NodePool, nodes: number, key: string): vo
   throw new Fault('bad-input', `${nodes} is not possible: ${name} takes ${range}.`, { field: key });
 }
 
-function poolLine(pool: NodePool): string {
+/** A pool in a line: how many nodes, of which size, scaled by whom. */
+export function poolLine(pool: NodePool): string {
   const more = [pool.size, pool.autoscale ? `scaled by the provider, ${boundsText(pool.autoscale)}` : undefined];
   return `*${pool.name}*: ${[count(pool.nodes, 'node'), ...more].filter(Boolean).join(', ')}`;
 }

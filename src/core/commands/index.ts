@@ -27,8 +27,11 @@ import { clusterDelete } from './cluster-delete.ts';
 import { clusterDetach } from './cluster-detach.ts';
 import { clusterEdit } from './cluster-edit.ts';
 import { clusterForget } from './cluster-forget.ts';
+import { clusterGateways } from './cluster-gateways.ts';
 import { clusterGet } from './cluster-get.ts';
 import { clusterImport } from './cluster-import.ts';
+import { clusterNetpol } from './cluster-netpol.ts';
+import { clusterPools } from './cluster-pools.ts';
 import { clusterStart, clusterStop } from './cluster-power.ts';
 import { clusterPrecheck } from './cluster-precheck.ts';
 import { clusterAutoscale, clusterScale } from './cluster-scale.ts';
@@ -62,7 +65,10 @@ const all: readonly Command[] = [
   clusterAccessRevoke,
   clusterEdit,
   clusterScale,
+  clusterPools,
   clusterAutoscale,
+  clusterGateways,
+  clusterNetpol,
   clusterPrecheck,
   clusterUpgrade,
   clusterStop,

@@ -4,7 +4,16 @@ import { createCluster } from './create-cluster.ts';
 import { deleteCluster } from './delete-cluster.ts';
 import { detachCluster } from './detach-cluster.ts';
 import type { JobKind } from './kind.ts';
-import { autoscaleCluster, scaleCluster, startCluster, stopCluster, upgradeCluster } from './update-cluster.ts';
+import {
+  addonsOfCluster,
+  autoscaleCluster,
+  gatewaysOfCluster,
+  netpolOfCluster,
+  scaleCluster,
+  startCluster,
+  stopCluster,
+  upgradeCluster,
+} from './update-cluster.ts';
 import { workCluster } from './work-cluster.ts';
 
 /** Every kind of job. Being here is what makes it run, recover after a crash, and take part in the kill matrix. */
@@ -16,6 +25,9 @@ export const jobKinds: Record<JobKindName, JobKind> = {
   'cluster.upgrade': upgradeCluster,
   'cluster.stop': stopCluster,
   'cluster.start': startCluster,
+  'cluster.addons': addonsOfCluster,
+  'cluster.netpol': netpolOfCluster,
+  'cluster.gateways': gatewaysOfCluster,
   'cluster.adopt': adoptCluster,
   'cluster.detach': detachCluster,
   'cluster.work': workCluster,

@@ -1,5 +1,5 @@
 /**
- * Every change of a running cluster: its nodes, the bounds of its autoscaler, its version, its power. The engine is asked for the next step
+ * Every change of a running cluster: its nodes, the bounds of its autoscaler, its version, its power, the provider's add-ons. The engine is asked for the next step
  * until it answers that all is as wanted; then the cluster itself is looked at. A change that fails leaves the cluster as it is.
  */
 import { Fault } from '../errors.ts';
@@ -195,7 +195,8 @@ function lacking({ health, wanted, job }: Look): string | null {
   const status = (type: string) => health?.conditions.find((condition) => condition.type === type)?.status;
   if (!health || status('APIServerAvailable') !== 'True') return 'its API does not answer';
   const nodes = (wanted as Wanted | undefined)?.nodes;
-  if (job.update?.nodes !== undefined && nodes !== undefined && health.nodes.length !== nodes) {
+  const counted = job.update?.nodes ?? job.update?.gateways;
+  if (counted !== undefined && nodes !== undefined && health.nodes.length !== nodes) {
     return `${health.nodes.length} of ${nodes} nodes are there`;
   }
   if (status('EveryNodeReady') !== 'True') return 'not every node is ready';
@@ -279,3 +280,20 @@ export const stopCluster = updateKind({ name: 'cluster.stop', change: 'Stop', do
 
 /** Starts a stopped cluster. */
 export const startCluster = updateKind({ name: 'cluster.start', change: 'Start', done: 'Started' });
+
+/** Turns add-ons of the provider on and off. */
+export const addonsOfCluster = updateKind({ name: 'cluster.addons', change: 'Change the add-ons', done: 'Changed' });
+
+/** Turns the enforcement of network policies on or off. */
+export const netpolOfCluster = updateKind({
+  name: 'cluster.netpol',
+  change: 'Change network policies',
+  done: 'Changed',
+});
+
+/** Sets how many gateway nodes there are. */
+export const gatewaysOfCluster = updateKind({
+  name: 'cluster.gateways',
+  change: 'Change the gateways',
+  done: 'Scaled',
+});

@@ -82,8 +82,6 @@ export interface NodePool {
   bounds?: { min: number; max: number };
   /** The provider's own autoscaler works on it between these. */
   autoscale?: { min: number; max: number };
-  /** The pool that lets traffic in (`ClusterUpdate.gateways`). */
-  gateways?: true;
 }
 
 /** A feature of a cluster that the provider itself brings and can take away. */
@@ -93,8 +91,10 @@ export interface ProviderAddon {
   /** For people: "Cloud Storage volumes". */
   title: string;
   on: boolean;
-  /** What is worth knowing of it, such as what turning it off would stop, or why it cannot be turned here. */
+  /** What is worth knowing of it, such as what turning it off would stop. */
   note?: string;
+  /** Why it stays as it is, in a sentence. */
+  fixed?: string;
 }
 
 /** What is there now. `observe` answers `absent` without throwing, and `unknown` for states it has never heard of. */
@@ -125,6 +125,8 @@ export interface Observation {
   addons?: ProviderAddon[];
   /** Whether the cluster enforces NetworkPolicy objects; absent when the provider does not tell. */
   networkPolicy?: boolean;
+  /** Why that stays as it is, in a sentence. */
+  networkPolicyFixed?: string;
   region?: string;
   /** The running operation, for adopting one whose answer was lost. */
   operation?: string;
@@ -231,7 +233,7 @@ export interface ClusterUpdate {
   addons?: Record<string, boolean>;
   /** Whether NetworkPolicy objects are to be enforced. */
   networkPolicy?: boolean;
-  /** Nodes of the gateway pool, which is made when there is none yet and removed at 0. Its nodes carry the label and the taint of `gatewayMark`. */
+  /** Nodes of the pool `gatewayMark.value`, which is made when there is none yet and removed at 0. They carry the label and the taint of `gatewayMark`. */
   gateways?: number;
   /**
    * The machine of the node of this name goes; one of that name that was made after `before` (epoch milliseconds) is the new one already. `pool`

@@ -31,6 +31,9 @@ export const Update = z.object({
   autoscale: z.object({ min: z.number().int(), max: z.number().int() }).nullable().optional(),
   version: z.string().optional(),
   power: z.enum(['on', 'off']).optional(),
+  addons: z.record(z.string(), z.boolean()).optional(),
+  networkPolicy: z.boolean().optional(),
+  gateways: z.number().int().nonnegative().optional(),
   retire: z.object({ node: z.string(), before: z.number() }).optional(),
 });
 

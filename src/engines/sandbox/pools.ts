@@ -13,10 +13,7 @@ export function poolsOf(cluster: {
   const alike = { size, ...(version === undefined ? {} : { version }) };
   const usual: NodePool = { name: poolName, nodes, ...alike, bounds: { min: 1, max: 20 } };
   if (gateways === 0) return [usual];
-  return [
-    usual,
-    { name: gatewayPool, nodes: gateways, ...alike, bounds: { min: 0, max: mostGateways }, gateways: true },
-  ];
+  return [usual, { name: gatewayPool, nodes: gateways, ...alike, bounds: { min: 0, max: mostGateways } }];
 }
 
 /** How many gateway nodes an update asks for, whichever way it says it; undefined when it is about something else. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { gatewayMark } from '../../core/ports/engine.ts';
 import { field } from '../../core/schema.ts';
 import { caBundleField } from '../fields.ts';
 
@@ -6,7 +7,7 @@ export const sandboxTitle = 'KQueen sandbox';
 
 /** The node pool that every sandbox cluster has, and the one that lets traffic in, if it has that. */
 export const poolName = 'default';
-export const gatewayPool = 'gateways';
+export const gatewayPool = gatewayMark.value;
 
 /** Most gateway nodes of a sandbox cluster. */
 export const mostGateways = 5;
