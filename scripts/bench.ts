@@ -12,7 +12,9 @@ import { measureEngines } from './bench/engines.ts';
 import { measureDeath, measureMany } from './bench/jobs.ts';
 import { measureList } from './bench/list.ts';
 import { passes, type Row, table } from './bench/measure.ts';
+import { measurePods } from './bench/pods.ts';
 import { measureStart } from './bench/start.ts';
+import { measureSweep } from './bench/sweep.ts';
 
 // Processes run with the heap that `npm start` and the image give them.
 const { scripts } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as {
@@ -43,6 +45,8 @@ const parts: [string, (stage: Awaited<ReturnType<typeof openStage>>) => Promise<
   ['start', (stage) => measureStart(stage, rounds)],
   ['death', (stage) => measureDeath(stage, rounds)],
   ['many', (stage) => measureMany(stage, quick ? 200 : 1_000)],
+  ['sweep', (stage) => measureSweep(stage, rounds, quick ? 200 : 1_000)],
+  ['pods', () => measurePods(rounds, quick ? 1_000 : 5_000)],
   ['engines', (stage) => measureEngines(stage, 200, quick ? 15_000 : 60_000, named('--engines='))],
 ];
 const rows: Row[] = [];
