@@ -23,7 +23,21 @@ export const spokenWords: ReadonlySet<string> = new Set([
     'digest',
   ],
   ...['cluster', 'clusters', 'job', 'jobs', 'approval', 'approvals', 'provisioner', 'provisioners'],
-  ...['engine', 'engines', 'fleet', 'health', 'help', 'person', 'people', 'role', 'app', 'channel', 'kqueen'],
+  ...[
+    'node',
+    'nodes',
+    'engine',
+    'engines',
+    'fleet',
+    'health',
+    'help',
+    'person',
+    'people',
+    'role',
+    'app',
+    'channel',
+    'kqueen',
+  ],
 ]);
 
 const bare = /^[^\s"'\u2018-\u201f\u2032\u2033\\=<>!~]+$/;

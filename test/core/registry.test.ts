@@ -84,6 +84,8 @@ test('D8 the registry holds the commands of the design and no other', () => {
       ],
       ...['create', 'show', 'check', 'get', 'access', 'edit', 'delete', 'forget'].map((verb) => `cluster ${verb}`),
       ...['access list', 'access revoke'].map((verb) => `cluster ${verb}`),
+      ...['list', 'cordon', 'uncordon', 'drain', 'remove'].map((verb) => `node ${verb}`),
+      'cluster repair',
       ...['pools', 'gateways', 'netpol'].map((verb) => `cluster ${verb}`),
       ...['scale', 'autoscale', 'precheck', 'upgrade', 'stop', 'start'].map((verb) => `cluster ${verb}`),
       ...['provisioners', 'provisioner add', 'provisioner check', 'provisioner edit', 'provisioner remove'],

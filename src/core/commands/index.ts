@@ -34,6 +34,7 @@ import { clusterNetpol } from './cluster-netpol.ts';
 import { clusterPools } from './cluster-pools.ts';
 import { clusterStart, clusterStop } from './cluster-power.ts';
 import { clusterPrecheck } from './cluster-precheck.ts';
+import { clusterRepair } from './cluster-repair.ts';
 import { clusterAutoscale, clusterScale } from './cluster-scale.ts';
 import { clusterShow } from './cluster-show.ts';
 import { clusterUpgrade } from './cluster-upgrade.ts';
@@ -46,6 +47,9 @@ import { help, version, whoami } from './help.ts';
 import { home } from './home.ts';
 import { jobLog } from './job-log.ts';
 import { jobCancel, jobRetry, jobShow, jobs } from './jobs.ts';
+import { nodeCordon, nodeUncordon } from './node-cordon.ts';
+import { nodeDrain, nodeRemove } from './node-drain.ts';
+import { nodeList } from './node-list.ts';
 import { notify, notifyHere, notifyOff } from './notify.ts';
 import { people, personRole } from './people.ts';
 import { provisionerAdd, provisionerCheck, provisionerEdit } from './provisioner-add.ts';
@@ -73,6 +77,12 @@ const all: readonly Command[] = [
   clusterUpgrade,
   clusterStop,
   clusterStart,
+  nodeList,
+  nodeCordon,
+  nodeUncordon,
+  nodeDrain,
+  nodeRemove,
+  clusterRepair,
   clusterDelete,
   clusterForget,
   clusterImport,

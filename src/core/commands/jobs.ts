@@ -238,7 +238,7 @@ export const jobRetry: Command = {
       allowedMs: job.allowedMs,
       ...(job.update ? { update: job.update } : {}),
       ...(job.base ? { base: job.base } : {}),
-      ...(job.work ? { work: job.work } : {}),
+      ...(job.work ? { work: withNewTime(job.work) } : {}),
     };
     const says = `${jobTitle(job)} is tried again.`;
     const { failure: _failure, ...rest } = cluster.record;
@@ -261,6 +261,12 @@ export const jobRetry: Command = {
     return { ...toCaller(plainCard('Trying again', `${says} Job ${jobName(next)}.`, 'busy')), receipt: true };
   },
 };
+
+/** The work as the failed job left it; what it counts its time from (`since`) begins anew, so that it is not over before it begins. */
+function withNewTime(work: NonNullable<Job['work']>): NonNullable<Job['work']> {
+  const { since: _since, ...progress } = work.progress;
+  return { ...work, progress };
+}
 
 /** What was sealed for the failed job, sealed for its retry, which goes on from the last step that was saved. */
 async function bulkOfRetry(context: Context, job: Job, next: Job): Promise<Change[]> {

@@ -10,7 +10,10 @@ export interface Work {
   input: Record<string, unknown>;
   /** What is large or secret, such as manifests: sealed beside the job while it lives. */
   bulk?: string;
-  /** What the steps so far have left to know; empty before the first. Plain JSON, at most 64 KiB. */
+  /**
+   * What the steps so far have left to know; empty before the first. Plain JSON, at most 64 KiB. `since` is what a step counts its time from: it
+   * is taken away when a failed job is tried again.
+   */
   progress: Record<string, unknown>;
 }
 
@@ -48,6 +51,8 @@ export interface WorkPlan {
   warnings: string[];
   /** What the plan rests on in the cluster, plain JSON: when it differs, the world has moved. */
   rests: unknown;
+  /** Why an admin has to agree to it whoever asks: it reaches further than one app does. */
+  admin?: string;
   /** Set when nothing would change, with the sentence that says so. */
   nothing?: string;
 }

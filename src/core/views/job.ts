@@ -2,6 +2,7 @@ import { afterAppFailed } from '../apps-buttons.ts';
 import type { Button, Card, Fact, Part } from '../card.ts';
 import { type Estimate, estimate, estimateText, leftText, usualText } from '../eta.ts';
 import { formatLine } from '../line.ts';
+import { afterNodeWork } from '../node-buttons.ts';
 import { boundsText, changeTitles, isChange } from '../plan-change.ts';
 import type { Capabilities } from '../ports/engine.ts';
 import type { Approval, Cluster, Health, Job } from '../records.ts';
@@ -167,16 +168,16 @@ function buttons(job: Job, { cluster, capabilities }: JobLook): Button[] {
       if (job.kind === 'cluster.adopt' && cluster === undefined) return [showLog];
       const made: Button[] = [{ label: 'Retry', command: of('retry'), style: 'primary' }, showLog, ...open];
       if (job.kind === 'cluster.create') made.push(removal(job.clusterName));
-      made.push(...afterAppFailed(job));
+      made.push(...afterAppFailed(job), ...afterNodeWork(job));
       if (job.kind === 'cluster.adopt') made.push(letGo(job.clusterName));
       return made;
     }
     case 'Succeeded':
       return isChange(job.kind) && cluster
         ? [details, ...clusterButtons(cluster, capabilities)].slice(0, 6)
-        : [details];
+        : [details, ...afterNodeWork(job)];
     default:
-      return [details];
+      return [details, ...afterNodeWork(job)];
   }
 }
 

@@ -1,6 +1,7 @@
 /** The pods of a node as a drain sees them: which it evicts, which it leaves alone, and which are lost with it. */
 import type { V1Node, V1Pod } from '@kubernetes/client-node';
 import { Fault } from '../../core/errors.ts';
+import { gatewayMark } from '../../core/ports/engine.ts';
 import { eachObject } from '../client.ts';
 import { plain } from '../faults.ts';
 import type { Talk } from '../operation.ts';
@@ -17,9 +18,34 @@ export interface DrainNode {
   since: number;
   /** Why it is not ready, in the cluster's own words. */
   reason: string;
+  /** When the Node object was made, epoch milliseconds. */
+  madeAt: number;
   labels: Record<string, string>;
   /** What the provider calls its machine, as the cluster says. */
   providerId: string;
+}
+
+/** Labels by which providers and KQueen's own templates say which pool a node belongs to. */
+const poolLabels = [
+  'cloud.google.com/gke-nodepool',
+  'kubernetes.azure.com/agentpool',
+  'agentpool',
+  'eks.amazonaws.com/nodegroup',
+  gatewayMark.key,
+];
+
+/** The pool of a node, as its provider has labelled it, and by which label; undefined when nothing says so. */
+export function poolOf(labels: Record<string, string>): { name: string; label: string } | undefined {
+  for (const label of poolLabels) {
+    const name = labels[label];
+    if (name) return { name, label };
+  }
+  return undefined;
+}
+
+/** Whether it carries the control plane: draining it is possible, while removing it could take the cluster's data along. */
+export function isControlPlane(labels: Record<string, string>): boolean {
+  return 'node-role.kubernetes.io/control-plane' in labels || 'node-role.kubernetes.io/master' in labels;
 }
 
 /** A pod on a node, and what draining means for it. */
@@ -63,6 +89,7 @@ export function drainNode(node: V1Node): DrainNode {
     ready: status === 'True' || status === 'False' ? status : 'Unknown',
     since: since === undefined ? 0 : new Date(since).getTime(),
     reason: plain(ready?.message || ready?.reason || 'it has never said that it is ready', 160),
+    madeAt: node.metadata?.creationTimestamp === undefined ? 0 : new Date(node.metadata.creationTimestamp).getTime(),
     labels: node.metadata?.labels ?? {},
     providerId: node.spec?.providerID ?? '',
   };

@@ -7,6 +7,7 @@ import { eventsView } from './events.ts';
 import { imagesView } from './images.ts';
 import { logsView } from './logs.ts';
 import { namespacesView } from './namespaces.ts';
+import { nodeListView } from './node-list.ts';
 import { nodesView } from './nodes.ts';
 import { podsView } from './pods.ts';
 import { precheckView } from './precheck.ts';
@@ -23,6 +24,7 @@ const all: readonly View[] = [
   imagesView,
   logsView,
   nodesView,
+  nodeListView,
   podsView,
   servicesView,
   topologyView,

@@ -1,5 +1,7 @@
 import type { WorkOperation } from '../operation.ts';
 import { revokeAccess } from './access-revoke.ts';
+import { changeAddons } from './addon-change.ts';
+import { checkDns } from './addon-dns.ts';
 import { deleteApp } from './app-delete.ts';
 import { deployApp } from './app-deploy.ts';
 import { pauseApp } from './app-pause.ts';
@@ -7,6 +9,10 @@ import { recreateApp } from './app-recreate.ts';
 import { restartApp } from './app-restart.ts';
 import { exposeApp, rollbackApp, updateApp } from './app-revise.ts';
 import { scaleApp } from './app-scale.ts';
+import { cordonNode } from './node-cordon.ts';
+import { drainNodeWork } from './node-drain.ts';
+import { repairNodes } from './node-repair.ts';
+import { setRegistry } from './registry-set.ts';
 
 const all: readonly WorkOperation[] = [
   restartApp,
@@ -19,6 +25,12 @@ const all: readonly WorkOperation[] = [
   recreateApp,
   deleteApp,
   revokeAccess,
+  changeAddons,
+  checkDns,
+  setRegistry,
+  cordonNode,
+  drainNodeWork,
+  repairNodes,
 ];
 
 /** Every kind of work, by its name. Being here is what lets a command ask for it. */
