@@ -52,21 +52,27 @@ export interface Server {
   name: string;
   /** Why the suite cannot run against it, or null. */
   skipped: string | null;
+  /** Why nodes, images and volumes cannot be made to fail there on demand, or null. */
+  lasting: string | null;
   open(): Promise<BothCluster>;
 }
 
 function clusterOf(kubeconfig: string, close: () => Promise<void>): BothCluster {
   const to = readKubeconfig(kubeconfig);
   const server = new URL(to.server);
-  const tls = {
-    ...(to.ca === undefined ? {} : { ca: to.ca }),
+  const anybody = to.ca === undefined ? {} : { ca: to.ca };
+  const admin = {
+    ...anybody,
     ...(to.cert === undefined ? {} : { cert: to.cert }),
     ...(to.key === undefined ? {} : { key: to.key }),
   };
-  const agent = new Agent({ connections: 8, allowH2: false, connect: tls });
+  const agent = new Agent({ connections: 8, allowH2: false, connect: admin });
+  // A client certificate goes before a token: whoever has a token of their own must not bring the admin's certificate.
+  const namespaces: string[] = [];
+  const others = new Agent({ connections: 8, allowH2: false, connect: anybody });
   const call: BothCluster['call'] = async (method, path, { body, type, token, accept } = {}) => {
     const bearer = token ?? to.token;
-    const answer = await agent.request({
+    const answer = await (token === undefined ? agent : others).request({
       origin: server.origin,
       path: `${server.pathname.replace(/\/$/, '')}${path}`,
       method: method as 'GET',
@@ -95,6 +101,7 @@ function clusterOf(kubeconfig: string, close: () => Promise<void>): BothCluster 
       const name = `suite-${randomBytes(4).toString('hex')}`;
       const made = await call('POST', '/api/v1/namespaces', { body: { metadata: { name } } });
       if (made.status !== 201) throw new Error(`namespace: ${made.text}`);
+      namespaces.push(name);
       await until(`the service account of ${name}`, async () => {
         const account = await call('GET', `/api/v1/namespaces/${name}/serviceaccounts/default`);
         return account.status === 200 ? true : undefined;
@@ -102,7 +109,10 @@ function clusterOf(kubeconfig: string, close: () => Promise<void>): BothCluster 
       return name;
     },
     async close() {
+      // A cluster that was given is somebody's: nothing of the suite stays in it.
+      for (const name of namespaces) await call('DELETE', `/api/v1/namespaces/${name}`);
       await agent.destroy();
+      await others.destroy();
       await close();
     },
   };
@@ -167,16 +177,18 @@ const given = process.env.KQUEEN_TEST_KUBECONFIG;
 
 /** The servers that a behaviour must be the same on: the sandbox's own, and a real one where there is one. */
 export const SERVERS: readonly Server[] = [
-  { name: 'the sandbox', skipped: null, open: () => openSandbox(undefined) },
+  { name: 'the sandbox', skipped: null, lasting: null, open: () => openSandbox(undefined) },
   given
     ? {
         name: 'the cluster of KQUEEN_TEST_KUBECONFIG',
         skipped: null,
+        lasting: 'its nodes, images and volumes are not ours to fail',
         open: async () => clusterOf(readFileSync(given, 'utf8'), async () => undefined),
       }
     : {
         name: 'a real kube-apiserver',
         skipped: whyNoRealServer(),
+        lasting: null,
         open: () => openSandbox(process.env.KUBEBUILDER_ASSETS),
       },
 ];
