@@ -376,7 +376,7 @@ describe('requests for approval', () => {
         .map(({ place }) => place.conversation)
         .sort(),
     ).toEqual(['D-anna', 'D-grace']);
-    expect(copies()[0]?.card.buttons.map(({ label }) => label)).toEqual(['Approve', 'Deny']);
+    expect(copies()[0]?.card.buttons.map(({ label }) => label)).toEqual(['Approve', 'Approve with a note', 'Deny']);
     await request(job, {
       ...approval,
       state: 'approved',

@@ -159,6 +159,40 @@ describe('approve', () => {
   });
 });
 
+describe('approve with a note', () => {
+  test('the button asks for it, and it reaches the requester, the card and the audit', async () => {
+    const job = await asked();
+    const card = await stage.say('grace', `job show ${job.id}`);
+    const form = await stage.press('grace', card, 'Approve with a note');
+    expect(form.form).toMatchObject({ fields: [{ key: 'reason', label: 'Note', required: false }] });
+    expect(await approvalOf(job)).toMatchObject({ state: 'pending' });
+    expect((await stage.fill('grace', form, { reason: 'until Friday' })).card?.title).toBe('Approved');
+    expect(await approvalOf(job)).toMatchObject({ state: 'approved', reason: 'until Friday' });
+    expect(words(await stage.say('dev', `job show ${job.id}`))).toContain('Approved by Grace (until Friday)');
+    expect((await stage.audit()).find(({ outcome }) => outcome === 'approved')).toMatchObject({
+      reason: 'until Friday',
+    });
+  });
+
+  test('without one it is an approval all the same; who may not decide is told before they write', async () => {
+    const job = await asked();
+    expect((await stage.say('dev', `approve ${job.id} ask=note`)).card?.title).toBe('Not allowed');
+    const form = await stage.say('grace', `approve ${job.id} ask=note`);
+    expect((await stage.fill('grace', form, { reason: '' })).card?.title).toBe('Approved');
+    expect(await approvalOf(job)).toMatchObject({ state: 'approved' });
+    expect((await approvalOf(job))?.reason).toBeUndefined();
+  });
+
+  test('it is bound to the plan that was looked at', async () => {
+    const job = await asked();
+    const form = await stage.say('grace', `approve ${job.id} ask=note plan=another`);
+    const sent = await stage.fill('grace', form, { reason: 'until Friday' });
+    expect(words(sent)).toMatch(/plan has changed/);
+    expect(sent.card?.buttons[0]?.command).toContain('reason="until Friday"');
+    expect(await approvalOf(job)).toMatchObject({ state: 'pending' });
+  });
+});
+
 describe('deny', () => {
   test('asks for a reason, tells it, and frees the name', async () => {
     const job = await asked();

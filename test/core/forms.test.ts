@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => provider.stop());
 
 interface Filling {
-  /** The line that opens the form; `JOB` is a request that waits. */
+  /** The line that opens the form; `JOB` and `OTHER` are requests that wait. */
   line?: string;
   /** What is prefilled by the line. */
   prefilled?: Record<string, string>;
@@ -71,6 +71,14 @@ const fillings: Record<string, Filling> = {
     line: 'provisioner edit sandbox',
     refused: { values: { url: unreachable, token: 'a-token-that-is-long-enough' }, at: 'url' },
   },
+  approve: {
+    line: 'approve OTHER ask=note',
+    taken: {
+      values: { reason: 'until Friday' },
+      done: async (stage, job) =>
+        expect((await stage.job(job)).log.at(-1)?.text).toMatch(/^Approved by ada.*: until Friday$/i),
+    },
+  },
   deny: {
     line: 'deny JOB',
     refused: { values: { reason: ' ' }, at: 'reason' },
@@ -93,6 +101,7 @@ describe.each([
   let stage: Stage;
   let chat: FormChat;
   let waiting = '';
+  let other = '';
 
   beforeAll(async () => {
     stage = await openStage({ provider });
@@ -117,6 +126,11 @@ describe.each([
       'cluster create wanted-1 on sandbox region=sandbox-north version=1.34.2 size=small nodes=1 purpose=production',
     );
     waiting = (await stage.lastJob()).id;
+    await stage.say(
+      'dev',
+      'cluster create wanted-2 on sandbox region=sandbox-north version=1.34.2 size=small nodes=1 purpose=production',
+    );
+    other = (await stage.lastJob()).id;
     chat = await openOne(createDispatch(stage.parts));
     const id = chat.person;
     await stage.put({
@@ -133,7 +147,7 @@ describe.each([
 
   test.each(registry.all.map((command) => command.name))('%s', { timeout: 60_000 }, async (command) => {
     const filling = fillings[command] ?? {};
-    const line = (filling.line ?? command).replace('JOB', waiting);
+    const line = (filling.line ?? command).replace('JOB', waiting).replace('OTHER', other);
     const asked = await stage.say('grace', line, { private: true });
     const shown = await chat.open(line, asked.form !== undefined);
     expect(shown !== null, 'the form is shown where there is one').toBe(asked.form !== undefined);
@@ -165,7 +179,7 @@ describe.each([
       const sent = await chat.send(filling.taken.values);
       expect(sent.wrong, sent.said).toEqual([]);
       if (filling.taken.said) expect(sent.said).toMatch(filling.taken.said);
-      await filling.taken.done?.(stage, waiting);
+      await filling.taken.done?.(stage, line.includes(other) ? other : waiting);
     }
     expect(chat.faults()).toEqual([]);
   });

@@ -127,7 +127,7 @@ describe('the other lists', () => {
     expect(rowsOf(await stage.say('grace', 'approvals'))).toHaveLength(12);
     expect(words(await stage.say('mel', 'approvals'))).toMatch(/Nothing of yours/);
     const look = await stage.press('grace', await stage.say('grace', 'approvals'), 'Look at');
-    expect(look.card?.buttons.map(({ label }) => label)).toEqual(['Approve', 'Deny']);
+    expect(look.card?.buttons.map(({ label }) => label)).toEqual(['Approve', 'Approve with a note', 'Deny']);
     const audit = await stage.say('grace', 'audit dev-07');
     expect(rowsOf(audit)).toHaveLength(1);
     expect(rowsOf(await stage.say('grace', 'audit @dev'))).toHaveLength(12);

@@ -22,19 +22,26 @@ export const approve: Command = {
   name: 'approve',
   aliases: ['approval approve'],
   summary: 'Agree to a request',
-  examples: ['approve k3f9x2ab', 'approve k3f9x2ab because the demo needs it'],
+  examples: ['approve k3f9x2ab', 'approve k3f9x2ab because the demo needs it', 'approve k3f9x2ab ask=note'],
   group: 'Jobs and approvals',
   policy: 'approval:decide',
   changes: true,
   args: z.object({
     job: jobField,
     reason: field(z.string().trim().max(500).optional(), { label: 'Reason', order: 2 }),
+    ask: field(z.enum(['note']).optional(), {
+      label: 'Ask',
+      help: 'note: a form asks for a note before anything is decided.',
+      order: 3,
+    }),
     plan: field(z.string().optional(), { label: 'Plan', order: 99 }),
   }),
   positional: ['job'],
   words: { because: 'reason' },
   async run(context, values) {
     const { job, approval } = await pending(context, values.job ?? '');
+    const asksForNote = values.ask !== undefined && !values.reason && context.source !== 'form';
+    if (asksForNote) return noteForm(job.record, values.plan ?? approval.record.planHash);
     const plan = await planNow(context, job.record);
     const seen = values.plan ?? approval.record.planHash;
     if (plan.hash !== seen) return stale(job.record, plan, values.reason);
@@ -108,6 +115,29 @@ export const deny: Command = {
     return decide(context, job, approval, decided, next, await undoRequest(context, job.record), 'denied', reason);
   },
 };
+
+/** What goes with a yes, before it is one: under what is asked for, bound to the plan that was looked at. */
+function noteForm(job: Job, plan: string): Answer {
+  const form: Form = {
+    title: `Approve ${jobName(job)}`,
+    command: formatLine('approve', ['job'], { job: job.id, plan }),
+    submit: 'Approve it',
+    intro: `*${job.plan.title}*, asked for by ${job.requesterName}. Nothing is decided until you send this.`,
+    fields: [
+      {
+        key: 'reason',
+        label: 'Note',
+        kind: 'multiline',
+        required: false,
+        help: `${job.requesterName} will read it; it stands on the job and in the audit. Empty: none.`,
+        example: 'fine until Friday, please delete it then',
+        maxLength: 500,
+      },
+    ],
+    private: false,
+  };
+  return { audience: 'caller', form };
+}
 
 /** Asks for the reason alone, under what is asked for. */
 function denyForm({ source }: Context, job: Job): Answer {

@@ -38,6 +38,10 @@ export function approvalCard(approval: Approval, job: Job): Card {
         command: formatLine('approve', ['job'], { job: job.id, plan: approval.planHash }),
         style: 'primary',
       },
+      {
+        label: 'Approve with a note',
+        command: formatLine('approve', ['job'], { job: job.id, plan: approval.planHash, ask: 'note' }),
+      },
       { label: 'Deny', command: formatLine('deny', ['job'], { job: job.id }), style: 'danger' },
     );
   }
