@@ -39,6 +39,22 @@ describe('a build', () => {
     expect((await stage.reach(target, 'error')).message).toContain('was aborted: Aborted by kqueen');
   });
 
+  it('that leaves the queue just as it is cancelled there is stopped where it runs', async () => {
+    const { world } = stage.harness.server;
+    world.queueMs = 60_000;
+    const target = await stage.made();
+    const cancel = world.cancel;
+    world.cancel = () => {
+      world.queueMs = 0;
+      world.cancel = cancel;
+      return false;
+    };
+    const removed = await stage.removed(target);
+    await stage.reach(removed, 'absent');
+    expect(stage.posts().some((line) => line.includes('/queue/cancelItem'))).toBe(true);
+    expect(lastBuild()?.result).toBe('ABORTED');
+  });
+
   it('shows its stage, and with a person to wait for the page where to answer', async () => {
     stage.harness.stacks.pauseProvision = true;
     const target = await stage.made();

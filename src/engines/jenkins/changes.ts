@@ -61,7 +61,10 @@ export async function remove(parts: ChangeParts, target: Target, call: Call): Pr
       if (!stopped.has(mark)) await stop(parts.jenkins, build, call);
       stopped.add(mark);
     }
-    if (Date.now() >= until) throw busy('Jenkins is still stopping the build that works on this cluster.');
+    if (Date.now() >= until)
+      throw busy(
+        'Jenkins is still stopping the build that works on this cluster. Where it never does, its account lacks the right to cancel builds.',
+      );
     await rest(stopEveryMs, call);
     found = await look(parts.jenkins, parts.params, target, call);
   }
@@ -78,6 +81,9 @@ export async function update(
 ): Promise<Operation | null> {
   if (wanted.autoscale !== undefined) cannot(title, 'autoscale');
   if (wanted.power !== undefined) cannot(title, 'stop or start');
+  if (wanted.addons !== undefined) cannot(title, 'change the add-ons of');
+  if (wanted.networkPolicy !== undefined) cannot(title, 'change the network policies of');
+  if (wanted.gateways !== undefined) cannot(title, 'set the gateways of');
   if (wanted.retire !== undefined) cannot(title, 'replace single machines of');
   refuseOtherPool(wanted.pool);
   const found = await look(parts.jenkins, parts.params, target, call);
@@ -142,8 +148,12 @@ async function start(
 /** Takes a build out of the queue, or stops it where it runs. */
 async function stop(jenkins: Jenkins, build: Build, call: Call): Promise<void> {
   // Versions of Jenkins answer differently (204, 302, 404, 422); what became of it is seen at the next look.
-  if (build.number === undefined) await jenkins.post('/queue/cancelItem', {}, call, { id: build.queueId });
-  else await jenkins.post(`${buildPath(build.job, build.number)}/stop`, {}, call);
+  if (build.number === undefined) {
+    await jenkins.post('/queue/cancelItem', {}, call, { id: build.queueId }).catch((thrown: unknown) => {
+      // 422: it has just left the queue, or this account may not cancel.
+      if (!(thrown instanceof Fault && thrown.kind === 'bad-input')) throw thrown;
+    });
+  } else await jenkins.post(`${buildPath(build.job, build.number)}/stop`, {}, call);
 }
 
 /** Throws while a removal that failed should rest, and for good when this delete has tried often enough. */
