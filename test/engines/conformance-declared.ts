@@ -16,6 +16,9 @@ const peopleAskFor = [
   'adopt',
   'log',
   'retire',
+  'addons',
+  'networkPolicy',
+  'gateways',
 ] as const;
 
 /** What an engine says of itself: choices, checks, prices, schemas; and that it leaves nothing open. */
@@ -106,6 +109,11 @@ export function declaredRules(suite: Suite): void {
         () => suite.client.update(target, { nodes: 2, retire: { node: 'n-1', before: Date.now() } }, callFor()),
       ],
     ];
+    missing.push(
+      [capabilities.addons, () => suite.client.update(target, { addons: { some: true } }, callFor())],
+      [capabilities.networkPolicy, () => suite.client.update(target, { networkPolicy: true }, callFor())],
+      [capabilities.gateways, () => suite.client.update(target, { gateways: 1 }, callFor())],
+    );
     for (const [has, call] of missing) {
       if (has) continue;
       const fault = await faultOf(call());

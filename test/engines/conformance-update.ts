@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { ClusterUpdate } from '../../src/core/ports/engine.ts';
+import { type ClusterUpdate, gatewayMark } from '../../src/core/ports/engine.ts';
 import { callFor, faultOf } from './calls.ts';
 import { over } from './drive.ts';
 import type { Harness, Suite } from './harness.ts';
@@ -120,6 +120,67 @@ export function updateRules(suite: Suite): void {
       expect((await suite.client.observe(target, callFor())).state).toBe('running');
     },
     ({ engine }) => !engine.capabilities.power && 'it cannot stop a cluster',
+  );
+
+  rule(
+    'update-gateways',
+    async () => {
+      const target = await suite.running();
+      const { engine, spec } = suite.harness;
+      const before = engine.nodes(spec);
+      const there = async () => {
+        const { pools = [], nodes } = await suite.client.observe(target, callFor());
+        return { gateways: pools.find(({ name }) => name === gatewayMark.value)?.nodes ?? 0, nodes };
+      };
+      expect(await suite.client.update(target, { gateways: (await there()).gateways }, callFor())).toBeNull();
+      for (const gateways of [1, 2, 0]) {
+        const after = engine.after(spec, { gateways });
+        expect(engine.nodes(after), `${gateways} gateways`).toBe(before + gateways);
+        expect(await suite.drive(target, { gateways })).toBeGreaterThan(0);
+        expect(await there()).toEqual({ gateways, nodes: before + gateways });
+        expect(await suite.client.update(target, { gateways }, callFor())).toBeNull();
+      }
+    },
+    ({ engine }) => !engine.capabilities.gateways && 'it makes no gateway nodes',
+  );
+
+  rule(
+    'update-policy',
+    async () => {
+      const target = await suite.running();
+      for (const networkPolicy of [true, false]) {
+        expect(await suite.drive(target, { networkPolicy })).toBeGreaterThan(0);
+        expect(await suite.client.observe(target, callFor())).toMatchObject({ state: 'running', networkPolicy });
+        expect(await suite.client.update(target, { networkPolicy }, callFor())).toBeNull();
+      }
+    },
+    ({ engine }) => !engine.capabilities.networkPolicy && 'it turns no network policies on or off',
+  );
+
+  rule(
+    'update-addons',
+    async () => {
+      const target = await suite.running();
+      const name = suite.harness.update.addon ?? '';
+      const addons = async () => (await suite.client.observe(target, callFor())).addons ?? [];
+      const first = await addons();
+      expect(first.find((each) => each.name === name)).toMatchObject({ on: false });
+      expect(new Set(first.map((each) => each.name)).size).toBe(first.length);
+      for (const each of first) expect(each.title, each.name).toMatch(/^[A-Z]/);
+      for (const on of [true, false]) {
+        expect(await suite.drive(target, { addons: { [name]: on } })).toBeGreaterThan(0);
+        // Those that are not named stay.
+        expect(await addons()).toEqual(first.map((each) => (each.name === name ? { ...each, on } : each)));
+        expect(await suite.client.update(target, { addons: { [name]: on } }, callFor())).toBeNull();
+      }
+      const before = await suite.harness.writes();
+      const fault = await faultOf(suite.client.update(target, { addons: { 'no-such-thing': true } }, callFor()));
+      expect(fault).toMatchObject({ kind: 'bad-input', field: 'addon', retryable: false });
+      expect(fault.message).toContain('no-such-thing');
+      expect(fault.next).toContain(name);
+      expect(await suite.harness.writes()).toBe(before);
+    },
+    ({ engine }) => !engine.capabilities.addons && 'its provider has no add-ons of its own',
   );
 
   rule(

@@ -68,7 +68,7 @@ export async function openGkeHarness(options: HarnessOptions = {}): Promise<GkeH
     nowhereParams: { ...params, project: 'nowhere-987654' },
     spec,
     badSpec: { spec: { ...spec, version: '1.99' }, field: 'version' },
-    update: { nodes: 4, version: '1.34.2-gke.1042000' },
+    update: { nodes: 4, version: '1.34.2-gke.1042000', addon: 'gcs-fuse' },
     // 0.10 for the control plane and two nodes at the price of the region.
     price: { perHour: 0.2726, currency: 'USD' },
     async makeForeign(name) {

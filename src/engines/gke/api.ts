@@ -34,6 +34,9 @@ export interface Api {
   /** `nodeCount` is per zone. */
   setSize(place: Place, pool: string, nodeCount: number, call: Call): Promise<OperationAnswer>;
   setAutoscaling(place: Place, pool: string, autoscaling: Autoscaling, call: Call): Promise<OperationAnswer>;
+  createPool(place: Place, pool: container_v1.Schema$NodePool, call: Call): Promise<OperationAnswer>;
+  deletePool(place: Place, pool: string, call: Call): Promise<OperationAnswer>;
+  setNetworkPolicy(place: Place, enabled: boolean, call: Call): Promise<OperationAnswer>;
   operation(location: string, name: string, call: Call): Promise<OperationAnswer>;
   operations(location: string, call: Call): Promise<OperationAnswer[]>;
   cancel(location: string, operation: string, call: Call): Promise<void>;
@@ -87,6 +90,23 @@ export function openApi(google: Google): Api {
       google.ask('POST', OperationAnswer, call, (options) =>
         clusters.nodePools.setAutoscaling({ name: poolOf(place, pool), requestBody: { autoscaling } }, options),
       ),
+
+    createPool: (place, nodePool, call) =>
+      google.ask('POST', OperationAnswer, call, (options) =>
+        clusters.nodePools.create({ parent: nameOf(place), requestBody: { nodePool } }, options),
+      ),
+
+    deletePool: (place, pool, call) =>
+      google.ask('DELETE', OperationAnswer, call, (options) =>
+        clusters.nodePools.delete({ name: poolOf(place, pool) }, options),
+      ),
+
+    setNetworkPolicy: (place, enabled, call) =>
+      google.ask('POST', OperationAnswer, call, (options) => {
+        // Off is said without a provider, as gcloud does.
+        const networkPolicy = enabled ? { enabled, provider: 'CALICO' } : { enabled };
+        return clusters.setNetworkPolicy({ name: nameOf(place), requestBody: { networkPolicy } }, options);
+      }),
 
     operation: (location, name, call) =>
       google.ask('GET', OperationAnswer, call, (options) =>

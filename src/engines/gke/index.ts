@@ -20,9 +20,9 @@ export const gke: Engine = {
     list: true,
     adopt: true,
     log: true,
-    addons: false,
-    networkPolicy: false,
-    gateways: false,
+    addons: true,
+    networkPolicy: true,
+    gateways: true,
     retire: false,
   },
   instead: {
@@ -33,6 +33,7 @@ export const gke: Engine = {
     cancel:
       'GKE deletes no cluster while it makes it. Delete it all the same: KQueen does it as soon as Google lets it.',
   },
+  mostGateways: 30,
   kubeconfigMs,
   provisioner: GkeProvisioner,
   cluster: GkeCluster,

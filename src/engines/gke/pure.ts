@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { Fault } from '../../core/errors.ts';
-import type { ClusterUpdate, NodePool, Price } from '../../core/ports/engine.ts';
+import { type ClusterUpdate, gatewayMark, type NodePool, type Price } from '../../core/ports/engine.ts';
 import { readSpec } from '../fields.ts';
 import { listPrice } from '../price-list.ts';
-import { regionOf } from './place.ts';
+import { addonNames, checkNames, readAddons, usualAddons } from './addons.ts';
+import { alwaysOn } from './network-policy.ts';
+import { regionOf, zoneCount } from './place.ts';
 import { type GkeCluster, GkeClusterAfter, initialNodes, mostNodes } from './schema.ts';
 import { newerVersion } from './versions.ts';
 
@@ -120,6 +122,9 @@ export function gkeAfter(spec: Record<string, unknown>, update: ClusterUpdate): 
     next.version = update.version;
   }
   if (update.nodes !== undefined || update.autoscale !== undefined) changePool(next, update);
+  if (update.gateways !== undefined) changeGateways(next, update.gateways);
+  if (update.networkPolicy !== undefined) changePolicy(next, update.networkPolicy);
+  if (update.addons !== undefined) changeAddons(next, update.addons);
   const { pools, ...fields } = next;
   const read: Record<string, unknown> = readSpec(GkeClusterAfter, fields);
   return pools === undefined ? read : { ...read, pools };
@@ -154,6 +159,44 @@ function changePool(next: Record<string, unknown>, update: ClusterUpdate): void 
   delete next.autoscaleMin;
   delete next.autoscaleMax;
   if (bounds) Object.assign(next, { autoscaleMin: bounds.min, autoscaleMax: bounds.max });
+}
+
+function changeGateways(next: Record<string, unknown>, gateways: number): void {
+  if (next.autopilot === true) {
+    throw new Fault('bad-input', 'Autopilot makes nodes as workloads need them; none can be set apart.', {
+      field: 'gateways',
+    });
+  }
+  const zones = zoneCount(String(next.location ?? ''), typeof next.nodeZones === 'string' ? next.nodeZones : undefined);
+  if (gateways % zones !== 0) throw unevenGateways(zones);
+  const others = poolsOf(next).filter(({ name }) => name !== gatewayMark.value);
+  const size = others[0]?.size;
+  const pool = { name: gatewayMark.value, nodes: checkedNodes(gateways), ...(size ? { size } : {}) };
+  const before = listedPools(next);
+  if (gateways > 0 || before) next.pools = gateways > 0 ? [...others, pool] : others;
+}
+
+/** Google spreads a pool evenly over its zones. */
+export function unevenGateways(zones: number): Fault {
+  return new Fault('bad-input', `The gateways are spread evenly over ${zones} zones: ask for a multiple of ${zones}.`, {
+    field: 'gateways',
+  });
+}
+
+function changePolicy(next: Record<string, unknown>, on: boolean): void {
+  const dataplane = next.autopilot === true || next.networkPolicy === 'dataplane-v2';
+  if (dataplane && !on) throw new Fault('unsupported', alwaysOn, { whose: 'caller', retryable: false });
+  if (!dataplane) next.networkPolicy = on ? 'calico' : 'off';
+}
+
+function changeAddons(next: Record<string, unknown>, wanted: Record<string, boolean>): void {
+  checkNames(wanted);
+  if (next.autopilot === true) {
+    throw new Fault('bad-input', 'Autopilot decides on its add-ons by itself.', { field: 'addon' });
+  }
+  const before = (typeof next.addons === 'string' ? readAddons(next.addons) : null) ?? usualAddons;
+  const names = addonNames.filter((name) => wanted[name] ?? before.includes(name));
+  next.addons = names.join(',') || 'none';
 }
 
 function checkedNodes(nodes: number): number {

@@ -1,7 +1,9 @@
 /** What a cluster at Google is, in KQueen's words. Pure. */
 import type { ExternalCluster, ExternalState, NodePool, Observation, Target } from '../../core/ports/engine.ts';
 import { oneLine } from '../scrub.ts';
+import { addonsOf } from './addons.ts';
 import { clusterLabel, isMine, orgLabel, ownerOf } from './labels.ts';
+import { alwaysOn, enforces, hasDataplaneV2 } from './network-policy.ts';
 import { isZone } from './place.ts';
 import { gkePools, poolBounds } from './pure.ts';
 import { GkeCluster } from './schema.ts';
@@ -117,6 +119,9 @@ export function observationOf(cluster: ClusterAnswer, target: Target, project: s
   if (nodes !== undefined) seen.nodes = nodes;
   const pools = poolsOfCluster(cluster);
   if (pools.length > 0) seen.pools = pools;
+  seen.addons = addonsOf(cluster);
+  seen.networkPolicy = enforces(cluster);
+  if (hasDataplaneV2(cluster)) seen.networkPolicyFixed = alwaysOn;
   const notes = notesOf(cluster, seen);
   if (notes.length > 0) seen.notes = notes;
   return seen;
@@ -171,6 +176,8 @@ function specOf(cluster: ClusterAnswer): Record<string, unknown> {
   if (cluster.autopilot?.enabled) add('autopilot', true);
   add('releaseChannel', cluster.releaseChannel?.channel.replace(/^UNSPECIFIED$|^$/, 'none') ?? 'none');
   add('version', cluster.currentMasterVersion);
+  const enforced = hasDataplaneV2(cluster) ? 'dataplane-v2' : 'calico';
+  if (!cluster.autopilot?.enabled && enforces(cluster)) add('networkPolicy', enforced);
   add('network', cluster.network);
   add('subnetwork', cluster.subnetwork);
   const pool = cluster.nodePools[0];

@@ -1,7 +1,10 @@
 import { Fault } from '../../core/errors.ts';
 import type { Call, ClusterUpdate, Operation } from '../../core/ports/engine.ts';
+import { addonsChange } from './addons.ts';
 import type { Api, Place } from './api.ts';
 import { autoscalingOf } from './body.ts';
+import { gatewayStep } from './gateways.ts';
+import { networkPolicyStep } from './network-policy.ts';
 import { handleOf } from './operations.ts';
 import { scalesByItself } from './pure.ts';
 import { autoscaleOf, stateOf, zonesOfPool } from './seen.ts';
@@ -12,7 +15,7 @@ type Step = (() => Promise<OperationAnswer>) | null;
 
 /**
  * Begins the next step towards the wanted change, or answers null when all is as wanted. Google takes one change with each request: the control
- * plane first, then each pool, then the pool's autoscaler, then its size.
+ * plane first, then each pool, then the pool's autoscaler, then its size, then whatever else is asked for.
  */
 export async function updateCluster(
   api: Api,
@@ -22,7 +25,12 @@ export async function updateCluster(
   call: Call,
 ): Promise<Operation | null> {
   refuseWhileBusy(place, cluster);
-  const step = versionStep(api, place, cluster, update, call) ?? poolStep(api, place, cluster, update, call);
+  const step =
+    versionStep(api, place, cluster, update, call) ??
+    poolStep(api, place, cluster, update, call) ??
+    gatewayStep(api, place, cluster, update.gateways, call) ??
+    networkPolicyStep(api, place, cluster, update.networkPolicy, call) ??
+    addonStep(api, place, cluster, update.addons, call);
   return step ? { id: handleOf(place.location, await step()) } : null;
 }
 
@@ -93,6 +101,11 @@ function poolStep(api: Api, place: Place, cluster: ClusterAnswer, update: Cluste
   }
   const perZone = update.nodes / zones;
   return perZone === (pool.initialNodeCount ?? 0) ? null : () => api.setSize(place, pool.name, perZone, call);
+}
+
+function addonStep(api: Api, place: Place, cluster: ClusterAnswer, wanted: ClusterUpdate['addons'], call: Call): Step {
+  const config = wanted && addonsChange(cluster, wanted);
+  return config ? () => api.update(place, { desiredAddonsConfig: config }, call) : null;
 }
 
 function poolToChange({ name }: Place, cluster: ClusterAnswer, wanted: string | undefined): PoolAnswer {

@@ -37,6 +37,9 @@ export const PoolAnswer = z.object({
       machineType: text,
       diskSizeGb: z.number().nullish(),
       diskType: text,
+      serviceAccount: text,
+      oauthScopes: listOf(z.string()),
+      labels,
       spot: z.boolean().nullish(),
       preemptible: z.boolean().nullish(),
     })
@@ -52,6 +55,9 @@ export const PoolAnswer = z.object({
     .nullish(),
 });
 export type PoolAnswer = z.infer<typeof PoolAnswer>;
+
+/** An add-on is told by one of the two. */
+const told = z.object({ disabled: z.boolean().nullish(), enabled: z.boolean().nullish() }).nullish();
 
 export const ClusterAnswer = z.object({
   name: z.string(),
@@ -71,6 +77,22 @@ export const ClusterAnswer = z.object({
   releaseChannel: z.object({ channel: text }).nullish(),
   autopilot: z.object({ enabled: z.boolean().nullish() }).nullish(),
   nodePools: listOf(PoolAnswer),
+  addonsConfig: z
+    .object({
+      httpLoadBalancing: told,
+      horizontalPodAutoscaling: told,
+      gcePersistentDiskCsiDriverConfig: told,
+      dnsCacheConfig: told,
+      gcpFilestoreCsiDriverConfig: told,
+      gcsFuseCsiDriverConfig: told,
+      gkeBackupAgentConfig: told,
+      statefulHaConfig: told,
+      rayOperatorConfig: told,
+      networkPolicyConfig: told,
+    })
+    .nullish(),
+  networkPolicy: z.object({ enabled: z.boolean().nullish() }).nullish(),
+  networkConfig: z.object({ datapathProvider: text }).nullish(),
   network: text,
   subnetwork: text,
   privateClusterConfig: z.object({ enablePrivateEndpoint: z.boolean().nullish() }).nullish(),

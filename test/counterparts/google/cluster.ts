@@ -122,7 +122,7 @@ function versionFor(wanted: string | undefined, channel: string | undefined): st
   );
 }
 
-function makePool(asked: Message, version: string, locations: string[], channel: string | undefined): Pool {
+export function makePool(asked: Message, version: string, locations: string[], channel: string | undefined): Pool {
   const config = object(asked.config);
   const machine = text(config.machineType) ?? 'e2-medium';
   if (!machineTypes[machine]) {
@@ -135,6 +135,11 @@ function makePool(asked: Message, version: string, locations: string[], channel:
     );
   }
   checkAutoscaling(object(asked.autoscaling));
+  // As quoted in bitpoke/stack#86.
+  for (const label of Object.keys(object(config.labels))) {
+    if (/(^|[./])(kubernetes|k8s)\.io\//.test(label))
+      throw refusals.badRequest(`Applying kubernetes label is not allowed: ${label}.`);
+  }
   const management = object(asked.management);
   if (channel !== undefined && channel !== 'UNSPECIFIED' && management.autoUpgrade === false) {
     throw refusals.badRequest('Auto_upgrade must be true when release_channel is set.');
@@ -206,7 +211,10 @@ export function shownCluster(cluster: Cluster, base: string, project: string): M
     loggingService: 'logging.googleapis.com/kubernetes',
     monitoringService: 'monitoring.googleapis.com/kubernetes',
     // JSON of Google leaves out what is empty or false: an add-on that is on and told by `disabled` is {}.
-    addonsConfig: { httpLoadBalancing: {}, horizontalPodAutoscaling: {}, ...object(asked.addonsConfig) },
+    addonsConfig: {
+      ...{ httpLoadBalancing: {}, horizontalPodAutoscaling: {}, networkPolicyConfig: { disabled: true } },
+      ...withoutFalse(object(asked.addonsConfig)),
+    },
     autopilot: cluster.autopilot ? { enabled: true } : {},
     nodePools: cluster.pools.map((pool) => shownPool(pool)),
     ipAllocationPolicy: { useIpAliases: true, ...object(asked.ipAllocationPolicy) },
@@ -223,6 +231,14 @@ export function shownCluster(cluster: Cluster, base: string, project: string): M
   // A cluster that is being made has neither an address nor nodes.
   if (cluster.endpoint && cluster.status !== 'PROVISIONING') addAddress(shown, cluster);
   return shown;
+}
+
+function withoutFalse(config: Message): Message {
+  const shown = Object.entries(config).map(([key, told]) => {
+    const said = Object.entries(object(told)).filter(([, value]) => value !== false);
+    return [key, Object.fromEntries(said)] as const;
+  });
+  return Object.fromEntries(shown);
 }
 
 function addAddress(shown: Message, cluster: Cluster): void {

@@ -60,6 +60,17 @@ export function containerRoutes(world: World, project: string, gaps: Gaps): (ask
       const { version } = world.cluster(location, name);
       return { minorTargetVersion: version, patchTargetVersion: version, endOfStandardSupportTimestamp: '2027-04-30' };
     }),
+    route('POST', '/clusters/([^/:]+):setNetworkPolicy', ([, location = '', name = ''], body) => {
+      checkShape('SetNetworkPolicyRequest', body, 'set_network_policy_request');
+      return shown(world.setNetworkPolicy(location, name, object(body.networkPolicy)));
+    }),
+    route('POST', '/clusters/([^/:]+)/nodePools', ([, location = '', name = ''], body) => {
+      checkShape('CreateNodePoolRequest', body, 'create_node_pool_request');
+      return shown(world.createPool(location, name, object(body.nodePool)));
+    }),
+    route('DELETE', '/clusters/([^/:]+)/nodePools/([^/:]+)', ([, location = '', name = '', pool = '']) =>
+      shown(world.removePool(location, name, pool)),
+    ),
     route('PUT', '/clusters/([^/:]+)/nodePools/([^/:]+)', ([, location = '', name = '', pool = ''], body) => {
       checkShape('UpdateNodePoolRequest', body, 'update_node_pool_request');
       return shown(world.upgradePool(location, name, pool, String(body.nodeVersion ?? '')));

@@ -10,6 +10,7 @@ import {
   type Message,
   makeCluster,
   makeFingerprint,
+  makePool,
   nodesOf,
   object,
   type Pool,
@@ -47,6 +48,9 @@ export interface World {
   upgradePool(location: string, name: string, pool: string, version: string): Operation;
   setSize(location: string, name: string, pool: string, count: number): Operation;
   setAutoscaling(location: string, name: string, pool: string, autoscaling: Message): Operation;
+  setNetworkPolicy(location: string, name: string, policy: Message): Operation;
+  createPool(location: string, name: string, asked: Message): Operation;
+  removePool(location: string, name: string, pool: string): Operation;
   operation(location: string, name: string): Operation;
   operations(location: string): Operation[];
   cancel(location: string, name: string): void;
@@ -223,6 +227,36 @@ export function openWorld(options: WorldOptions): World {
     });
   }
 
+  /** An operation that ends when the cluster's own API has the nodes. */
+  function awaiting(operation: Operation, work: () => Promise<unknown> | undefined): Operation {
+    const needs = work();
+    if (!needs) return operation;
+    operation.ready = false;
+    needs.then(
+      () => {
+        operation.ready = true;
+      },
+      (error: unknown) => {
+        operation.failure = String(error);
+      },
+    );
+    return operation;
+  }
+
+  function calicoReady(found: Cluster): boolean {
+    return object(object(found.asked.addonsConfig).networkPolicyConfig).disabled === false;
+  }
+
+  function changeAddons(found: Cluster, wanted: Message): Operation {
+    const calico = object(wanted.networkPolicyConfig);
+    if (calico.disabled === true && object(found.asked.networkPolicy).enabled === true) {
+      throw refusals.badRequest('Network policy must be disabled on nodes before disabling the addon.');
+    }
+    return change(found, 'UPDATE_CLUSTER', () => {
+      found.asked.addonsConfig = { ...object(found.asked.addonsConfig), ...wanted };
+    });
+  }
+
   return {
     troubles,
     clusters(location) {
@@ -264,7 +298,48 @@ export function openWorld(options: WorldOptions): World {
         throw refusals.badRequest('Exactly one update can be applied to a cluster with each request.');
       const found = free(location, name);
       if (typeof update.desiredMasterVersion === 'string') return upgradeMaster(found, update.desiredMasterVersion);
+      if (update.desiredAddonsConfig) return changeAddons(found, object(update.desiredAddonsConfig));
       throw refusals.badRequest(`This Google knows no update of ${fields[0]}.`);
+    },
+    setNetworkPolicy(location, name, policy) {
+      const found = free(location, name);
+      // The reference of gcloud container clusters update: the add-on is enabled first, and disabled last.
+      if (policy.enabled === true && !calicoReady(found)) {
+        throw refusals.badRequest('Network policy addon must be enabled before enabling network policy on nodes.');
+      }
+      return change(found, 'UPDATE_CLUSTER', () => {
+        found.asked.networkPolicy = policy.enabled === true ? policy : {};
+      });
+    },
+    createPool(location, name, asked) {
+      const found = free(location, name);
+      if (found.autopilot) throw refusals.badRequest('Autopilot clusters do not support mutating node pools.');
+      const pool = makePool(asked, found.version, found.locations, found.channel);
+      if (found.pools.some((each) => each.name === pool.name)) {
+        throw refusals.alreadyExists(
+          `projects/${project}/locations/${location}/clusters/${name}/nodePools/${pool.name}`,
+        );
+      }
+      if (troubles.quota) throw refusals.quota(project);
+      found.pools.push(pool);
+      return awaiting(
+        change(found, 'CREATE_NODE_POOL', () => undefined, pool),
+        () => kube?.scale(name, nodesOf(found)),
+      );
+    },
+    removePool(location, name, poolName) {
+      const found = free(location, name);
+      const pool = poolOf(found, poolName);
+      const operation = change(
+        found,
+        'DELETE_NODE_POOL',
+        () => {
+          found.pools = found.pools.filter((each) => each !== pool);
+        },
+        pool,
+      );
+      pool.status = 'STOPPING';
+      return awaiting(operation, () => kube?.scale(name, nodesOf(found) - pool.count * pool.locations.length));
     },
     setLabels(location, name, labels, fingerprint) {
       const found = free(location, name);
@@ -303,7 +378,6 @@ export function openWorld(options: WorldOptions): World {
         throw refusals.badRequest(`Invalid value for field "node_count": "${count}".`);
       }
       if (troubles.quota && count > pool.count) throw refusals.quota(project);
-      const needs = kube?.scale(name, count * pool.locations.length);
       const operation = change(
         found,
         // Recorded: this operation has no type.
@@ -313,17 +387,9 @@ export function openWorld(options: WorldOptions): World {
         },
         pool,
       );
-      if (!needs) return operation;
-      operation.ready = false;
-      needs.then(
-        () => {
-          operation.ready = true;
-        },
-        (error: unknown) => {
-          operation.failure = String(error);
-        },
+      return awaiting(operation, () =>
+        kube?.scale(name, nodesOf(found) + (count - pool.count) * pool.locations.length),
       );
-      return operation;
     },
     setAutoscaling(location, name, poolName, autoscaling) {
       const found = free(location, name);
