@@ -89,8 +89,8 @@ interface RestError {
   code?: string;
   statusCode?: number;
   message: string;
-  details?: { errorCode?: string; AuthenticationErrorDetail?: string };
-  response?: { headers?: { get(name: string): string | undefined } };
+  details?: { errorCode?: string };
+  response?: { bodyAsText?: string | null; headers?: { get(name: string): string | undefined } };
 }
 
 function codeOf(thrown: unknown): string {
@@ -104,8 +104,10 @@ function explain(place: AzurePlace, where: string, thrown: unknown): Fault | nul
   if (!(thrown instanceof Error)) return null;
   const error = thrown as unknown as RestError;
   const { statusCode: status, message } = error;
-  const code = codeOf(thrown);
   const { account, container } = place;
+  const said = `${message} ${error.response?.bodyAsText ?? ''}`;
+  // Some servers call it a want of rights when a signature is wrong, and say in words which it is.
+  const code = /failed to authenticate the request/i.test(said) ? 'AuthenticationFailed' : codeOf(thrown);
   switch (code) {
     case 'ContainerNotFound':
     case 'ContainerBeingDeleted':
@@ -117,7 +119,6 @@ function explain(place: AzurePlace, where: string, thrown: unknown): Fault | nul
       );
     case 'AuthenticationFailed':
     case 'InvalidAuthenticationInfo': {
-      const said = `${message} ${error.details?.AuthenticationErrorDetail ?? ''}`;
       if (/request date header|too old|not within|clock/i.test(said)) return skewed(where, thrown);
       const expired = /signature not valid in the specified time frame|expir/i.test(said);
       return refusal(
@@ -196,7 +197,17 @@ function explain(place: AzurePlace, where: string, thrown: unknown): Fault | nul
       thrown,
     );
   }
-  if (status === undefined) return null;
+  // The SDK stumbles over a list that is none.
+  if (status === undefined && !(thrown instanceof TypeError)) return null;
+  if (status === undefined || status < 300) {
+    // What comes with a good status and cannot be read is a web page, or an answer that was cut.
+    return refusal(
+      'unreachable',
+      `${capital(where)} does not answer as Azure does.`,
+      'Check the endpoint in KQUEEN_BACKUP_URL.',
+      thrown,
+    );
+  }
   if (status === 429 || status >= 500) return passing(where, status, thrown, retryAfterOf(error));
   if (status >= 400) {
     return refusal(

@@ -34,12 +34,13 @@ export function passing(where: string, status: number, thrown: unknown, retryAft
 }
 
 /** The clocks differ by more than the place bears: its signatures bear five to fifteen minutes. */
-export function skewed(where: string, thrown: unknown): Fault {
+export function skewed(where: string, thrown: unknown, options: FaultOptions = {}): Fault {
   return refusal(
     'not-allowed',
     `${capital(where)} refuses KQueen because the clock of this machine is wrong.`,
     'Switch on time synchronisation on this machine (timedatectl set-ntp true, or the host’s own way); the key itself may be good.',
     thrown,
+    options,
   );
 }
 

@@ -174,12 +174,20 @@ function parsed(text: string): unknown {
 
 function refused(status: number, text: string, headers: unknown): GoogleRefusal {
   const read = ErrorBody.safeParse(parsed(text));
-  const seconds = Number(headers instanceof Headers ? (headers.get('retry-after') ?? Number.NaN) : Number.NaN);
+  const seconds = Number(headerOf(headers, 'retry-after') ?? Number.NaN);
   const waits = Number.isFinite(seconds) ? Math.min(seconds, 3_600) * 1_000 : undefined;
   // With alt=media Google answers refusals of one line as plain text.
   if (!read.success) return new GoogleRefusal(status, '', text.slice(0, 300), waits);
   const { message, errors } = read.data.error;
   return new GoogleRefusal(status, errors[0]?.reason ?? '', message, waits);
+}
+
+/** The library hands on headers as an object of its own making, or as the platform's. */
+function headerOf(headers: unknown, name: string): string | null {
+  if (headers === null || typeof headers !== 'object') return null;
+  const get = 'get' in headers && typeof headers.get === 'function' ? headers.get(name) : undefined;
+  const found: unknown = get ?? (headers as Record<string, unknown>)[name];
+  return typeof found === 'string' ? found : null;
 }
 
 /** A bucket that is not there is another thing than an object that is not. */

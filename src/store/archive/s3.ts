@@ -7,7 +7,6 @@ import { type Driver, mostBytes, mostListed } from './driver.ts';
 import { capital, codesOf, noCredentials, passing, refusal, skewed } from './faults.ts';
 import { placeWords, type S3Place } from './place.ts';
 
-/** Answers of a size that no object of ours has are not read to their end. */
 const connectMs = 10_000;
 
 export async function openS3(place: S3Place): Promise<Driver> {
@@ -138,7 +137,7 @@ function explain(place: S3Place, where: string, thrown: unknown): Fault | null {
       );
     case 'RequestTimeTooSkewed':
       // The SDK has read the other side's time from this answer and signs the next try by it.
-      return skewed(where, thrown);
+      return skewed(where, thrown, { whose: 'kqueen', retryable: true });
     case 'QuotaExceeded':
     case 'ServiceQuotaExceededException':
     case 'XMinioStorageFull':
