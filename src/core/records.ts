@@ -3,6 +3,8 @@
  * the version `v` of its shape, so that a newer KQueen can read what an older one wrote. The shapes are in `records/`; which kinds there are is said here.
  */
 import type { z } from 'zod';
+import { AddonPin, Registry } from './records/addons.ts';
+import { Autoscale, Notice } from './records/autoscale.ts';
 import { Channel, Conversation, Delivery, Installation, Message, StoredPicture, Watch } from './records/chats.ts';
 import { Cluster, Health, Name, Provisioner } from './records/clusters.ts';
 import { Approval, Audit, Job } from './records/jobs.ts';
@@ -10,6 +12,8 @@ import { Claim, Secret } from './records/keeping.ts';
 import { Handout, Person } from './records/people.ts';
 import { Backup } from './records-backup.ts';
 
+export * from './records/addons.ts';
+export * from './records/autoscale.ts';
 export * from './records/chats.ts';
 export * from './records/clusters.ts';
 export { Place } from './records/common.ts';
@@ -38,6 +42,10 @@ export const schemas = {
   installation: Installation,
   watch: Watch,
   picture: StoredPicture,
+  autoscale: Autoscale,
+  notice: Notice,
+  addonPin: AddonPin,
+  registry: Registry,
   backup: Backup,
 };
 
@@ -59,6 +67,8 @@ export const cachedKinds = [
   'channel',
   'watch',
   'backup',
+  'autoscale',
+  'notice',
 ] as const satisfies Kind[];
 
 /** Sorted indexes that the cache keeps for each kind; the first is the default order. Fields are paths of the record. */

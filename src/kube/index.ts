@@ -11,6 +11,8 @@ import { asKubeFault, type Get, openClient } from './client.ts';
 import { openConnections } from './connections.ts';
 import { timeoutFault } from './faults.ts';
 import { basicHeader, type KubeConnection, validityOf, writeKubeconfig } from './kubeconfig.ts';
+import { scalingSight } from './autoscale/index.ts';
+import { backupViews, backupWorks } from './backup/index.ts';
 import { named, type Talk } from './operation.ts';
 import { probeCluster } from './probe.ts';
 import { day, reviewKubeconfig } from './review.ts';
@@ -139,7 +141,11 @@ export function openKube(options: KubeOptions): Kube {
       ),
     work: (kubeconfig, work, call) =>
       run(`work ${work.op}`, kubeconfig, call, async (connection, transport, real) =>
-        named(works, work.op).step(await talkTo(connection, transport, real), work),
+        named(operations, work.op).step(await talkTo(connection, transport, real), work),
+      ),
+    scaling: (kubeconfig, wish, call) =>
+      run('scaling', kubeconfig, call, async (connection, transport, real) =>
+        scalingSight(await talkTo(connection, transport, real), wish),
       ),
     async close() {
       ending.abort();

@@ -178,3 +178,6 @@ export function paperKube(
     async close() {},
   };
 }
+    async scaling() {
+      throw new Error('not asked for in these tests');
+    },

@@ -6,6 +6,7 @@ import { formatLine } from '../line.ts';
 import { dyingOf, planCreate, planDelete } from '../plan.ts';
 import { planAdopt, planDetach } from '../plan-adopt.ts';
 import { baseOf, isChange, planChange, updateOf } from '../plan-change.ts';
+import { planScaling } from '../plan-scaling.ts';
 import { atLeast } from '../policy.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import type { Approval, Job, Plan } from '../records.ts';
@@ -247,6 +248,10 @@ async function planNow(context: Context, job: Job): Promise<Plan> {
   }
   if (cluster && job.kind === 'cluster.detach') {
     const plan = planDetach(cluster.record, engines.get(cluster.record.engine), asker);
+    return plan.hash === job.plan.hash ? job.plan : { ...plan, approval: job.plan.approval };
+  }
+  if (cluster && job.scaling) {
+    const plan = planScaling(cluster.record, engines.get(cluster.record.engine), job.scaling, asker);
     return plan.hash === job.plan.hash ? job.plan : { ...plan, approval: job.plan.approval };
   }
   const provisioner = await store.get({ kind: 'provisioner', org: job.org, id: job.provisioner });

@@ -3,14 +3,16 @@ import { type Field, plainCard } from '../card.ts';
 import { type Answer, type Command, type Context, lineOf } from '../command.ts';
 import { Fault } from '../errors.ts';
 import { boundsText, poolNamed, poolsOf } from '../plan-change.ts';
-import type { ClusterUpdate, NodePool } from '../ports/engine.ts';
+import type { NodePool } from '../ports/engine.ts';
 import { field } from '../schema.ts';
 import { count } from '../words.ts';
 import { type Changeable, type ChangeWords, change, changeable, changeForm } from './cluster-change.ts';
 import { clusterField, toCaller } from './common.ts';
 
-const planField = field(z.string().optional(), { label: 'Plan', order: 99 });
-const poolField = field(z.string().trim().optional(), {
+/** The hash of the plan that was seen. */
+export const planField = field(z.string().optional(), { label: 'Plan', order: 99 });
+/** One of a cluster's node pools. */
+export const poolField = field(z.string().trim().optional(), {
   label: 'Node pool',
   help: 'Which of its pools; may be left out when there is one.',
   order: 3,
@@ -80,7 +82,8 @@ export function wantedNodes(typed: string, now: number): number {
   return /^[+-]/.test(typed) ? now + amount : amount;
 }
 
-function checkBounds({ name, bounds }: NodePool, nodes: number, key: string): void {
+/** Throws for a number of nodes that the pool does not take. */
+export function checkBounds({ name, bounds }: NodePool, nodes: number, key: string): void {
   const min = bounds?.min ?? 0;
   const max = bounds?.max ?? Number.POSITIVE_INFINITY;
   if (nodes >= min && nodes <= max) return;
@@ -94,7 +97,8 @@ export function poolLine(pool: NodePool): string {
   return `*${pool.name}*: ${[count(pool.nodes, 'node'), ...more].filter(Boolean).join(', ')}`;
 }
 
-function poolChoice(pools: readonly NodePool[], value: string | undefined): Field[] {
+/** The choice of a pool, where there are several. */
+export function poolChoice(pools: readonly NodePool[], value: string | undefined): Field[] {
   if (pools.length < 2) return [];
   const choices = pools.map((pool) => ({ value: pool.name, label: pool.name, note: count(pool.nodes, 'node') }));
   return [
@@ -127,85 +131,6 @@ function scaleForm(
           : 'How many there are to be, or +1 and -1.',
         ...(nodes === undefined ? {} : { value: nodes }),
       },
-    ],
-    private: false,
-  });
-}
-
-const autoscaling: ChangeWords = {
-  ...{ kind: 'cluster.autoscale', capability: 'autoscale', done: 'autoscaled', going: 'changed', button: 'Set it' },
-};
-
-const boundField = (label: string, order: number) =>
-  field(z.number().int().min(0).max(10_000).optional(), { label, order });
-
-/** Sets the bounds between which the provider itself scales a pool, or takes them away. */
-export const clusterAutoscale: Command = {
-  name: 'cluster autoscale',
-  aliases: ['cluster autoscaling'],
-  summary: 'Let the provider scale between two bounds, or not',
-  examples: ['cluster autoscale dev-1 min=2 max=6', 'cluster autoscale dev-1 off pool=workers'],
-  group: 'Clusters',
-  policy: 'cluster:update',
-  changes: true,
-  args: z.object({
-    cluster: clusterField,
-    mode: field(z.enum(['on', 'off']).optional(), { label: 'On or off', order: 2 }),
-    min: boundField('At least', 3),
-    max: boundField('At most', 4),
-    pool: poolField,
-    plan: planField,
-  }),
-  positional: ['cluster', 'mode'],
-  async run(context, values) {
-    const on = await changeable(context, values.cluster ?? '', autoscaling);
-    const pools = poolsOf(on.cluster, on.engine);
-    const off = values.mode === 'off';
-    const bounded = values.min !== undefined && values.max !== undefined;
-    if ((!off && !bounded) || (pools.length > 1 && values.pool === undefined)) {
-      return autoscaleForm(context, on, pools, values);
-    }
-    const pool = poolNamed(pools, values.pool);
-    const wanted = off ? null : { min: Number(values.min), max: Number(values.max) };
-    if (wanted) {
-      if (wanted.min > wanted.max) {
-        throw new Fault('bad-input', `At least ${wanted.min} and at most ${wanted.max} do not go together.`, {
-          field: 'max',
-        });
-      }
-      checkBounds(pool, wanted.max, 'max');
-    }
-    if (boundsText(pool.autoscale) === boundsText(wanted) && !on.cluster.openJob) {
-      return toCaller(plainCard('Nothing to change', `${pool.name} has ${boundsText(wanted)} already.`));
-    }
-    const named = pools.length > 1 ? { pool: pool.name } : {};
-    const update: ClusterUpdate = { ...named, autoscale: wanted };
-    const bounds = wanted ? { min: String(wanted.min), max: String(wanted.max) } : { mode: 'off' };
-    const line = lineOf(clusterAutoscale, { cluster: on.cluster.name, ...bounds, ...named });
-    return change(context, on, autoscaling, { update, line, plan: values.plan });
-  },
-};
-
-function autoscaleForm(
-  context: Context,
-  on: Changeable,
-  pools: readonly NodePool[],
-  values: Record<string, string>,
-): Promise<Answer> {
-  const only = pools.length === 1 ? pools[0] : undefined;
-  const number = (key: 'min' | 'max', label: string): Field => {
-    const value = values[key] ?? (only?.autoscale ? String(only.autoscale[key]) : undefined);
-    return { key, label, kind: 'number', required: true, ...(value === undefined ? {} : { value }) };
-  };
-  const off = values.mode === 'off';
-  return changeForm(context, on, {
-    title: `Autoscaling of cluster ${on.cluster.name}`.slice(0, 60),
-    command: lineOf(clusterAutoscale, { cluster: on.cluster.name, ...(off ? { mode: 'off' } : {}) }),
-    submit: 'Show the plan',
-    intro: pools.map(poolLine).join('\n'),
-    fields: [
-      ...poolChoice(pools, values.pool),
-      ...(off ? [] : [number('min', 'At least this many nodes'), number('max', 'At most this many nodes')]),
     ],
     private: false,
   });

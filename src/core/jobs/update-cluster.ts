@@ -24,6 +24,7 @@ import {
   type Wanted,
   withObservation,
 } from './kind.ts';
+import { withOwnRule } from './scaling-rule.ts';
 
 /** How long nodes, and the API's version, may take to be as wanted after the provider is done, in milliseconds. */
 const healthPatienceMs = 10 * 60_000;
@@ -265,12 +266,14 @@ function overdueFault(look: Look): Fault {
 /** Changes the number of nodes of a pool. */
 export const scaleCluster = updateKind({ name: 'cluster.scale', change: 'Change the nodes', done: 'Scaled' });
 
-/** Sets, or takes away, the bounds of the provider's autoscaler for a pool. */
-export const autoscaleCluster = updateKind({
-  name: 'cluster.autoscale',
-  change: 'Set the bounds',
-  done: 'Autoscaling is set',
-});
+/** Sets, or takes away, the bounds of the provider's autoscaler for a pool, or the rule of KQueen's own. */
+export const autoscaleCluster = withOwnRule(
+  updateKind({
+    name: 'cluster.autoscale',
+    change: 'Set the bounds',
+    done: 'Autoscaling is set',
+  }),
+);
 
 /** Upgrades Kubernetes: the control plane, then the pools. */
 export const upgradeCluster = updateKind({ name: 'cluster.upgrade', change: 'Upgrade', done: 'Upgraded' });

@@ -2,6 +2,7 @@ import type { AppBundle, AppSource } from '../apps.ts';
 import type { Condition } from '../records.ts';
 import type { Call } from './engine.ts';
 import type { Looked, Work, WorkPlan, WorkStep } from './work.ts';
+import type { ScalingSight, ScalingWish } from './scaling.ts';
 
 /** Amounts in base units: cores, bytes, pods. */
 export interface Amounts {
@@ -119,3 +120,5 @@ export interface Kube {
   work(kubeconfig: string, work: Work, call: Call): Promise<WorkStep>;
   close(): Promise<void>;
 }
+  /** Whether node pools are too small or too large for what pods ask for; changes nothing. */
+  scaling(kubeconfig: string, wish: ScalingWish, call: Call): Promise<ScalingSight>;

@@ -1,5 +1,6 @@
 /** Clusters and what they are made by, as they are stored. */
 import { z } from 'zod';
+import { ScalingRule } from './autoscale.ts';
 import { id, millis, Place } from './common.ts';
 
 export const phases = [
@@ -77,6 +78,8 @@ export const Cluster = z.object({
   readOnly: z.boolean().optional(),
   /** It was stopped on purpose, and is to be started again. */
   stopped: z.boolean().optional(),
+  /** Pools that KQueen itself scales, by their names at the provider. */
+  scaling: z.record(z.string(), ScalingRule).optional(),
   /** What the provider shows that KQueen did not do, in sentences; absent when all is as KQueen left it. */
   drift: z.object({ at: millis, changes: z.array(z.string()) }).optional(),
   /** What a failed creation has left behind at the provider, by name. */

@@ -1,5 +1,6 @@
 /** What is done to clusters: plans, jobs, approvals and what is kept of them afterwards. */
 import { z } from 'zod';
+import { ScalingChange } from './autoscale.ts';
 import { Update } from './clusters.ts';
 import { id, millis, Place } from './common.ts';
 
@@ -127,6 +128,8 @@ export const Job = z.object({
     .optional(),
   /** What is to be changed, for kinds that change a running cluster. */
   update: Update.optional(),
+  /** The rule of KQueen's own autoscaling that is to be set or taken away. */
+  scaling: ScalingChange.optional(),
   /** Hash of the cluster's parameters that the change was planned on: on others it is not tried again. */
   base: z.string().optional(),
   /** Retries in a row since the last progress. */
