@@ -8,12 +8,12 @@ import { asFault, Fault } from '../errors.ts';
 import { hashOf } from '../plan.ts';
 import { baseOf, type ChangeKind, type Checks, planChange } from '../plan-change.ts';
 import type { Capabilities, ClusterUpdate, Engine, Options, Preview } from '../ports/engine.ts';
-import type { Change, Stored } from '../ports/store.ts';
+import type { Stored } from '../ports/store.ts';
 import type { Cluster, Job, Plan } from '../records.ts';
 import { textOf } from '../schema.ts';
 import { proposalCard } from '../views/plan.ts';
-import { jobName } from '../words.ts';
-import { busyFault, demand, findCluster, movedFault, newJob, repeatAnswer, toCaller, withApproval } from './common.ts';
+import { askedAlready, begin } from './begin.ts';
+import { busyFault, demand, findCluster, newJob, toCaller } from './common.ts';
 
 /** A cluster that a person may change, with its engine, which can. */
 export interface Changeable {
@@ -100,9 +100,7 @@ export async function change(context: Context, on: Changeable, words: ChangeWord
   const { cluster, engine, open } = on;
   if (cluster.openJob) {
     const same = open && open.kind === words.kind && hashOf(open.update) === hashOf(wish.update);
-    if (same && open.requestedBy === context.caller.person) {
-      return repeatAnswer({ effect: `You have asked for this already; it is job ${jobName(open)}.`, job: open.id });
-    }
+    if (same && open.requestedBy === context.caller.person) return askedAlready(open);
     throw await busyFault(context, cluster);
   }
   const [options, preview, checks] = await Promise.all([
@@ -159,56 +157,19 @@ export function typedSpec(spec: Record<string, unknown>, engine: Engine): Record
   return Object.fromEntries(given.map(([key, value]) => [key, textOf(value)]));
 }
 
-async function ask(context: Context, on: Changeable, words: ChangeWords, wish: Wish, plan: Plan): Promise<Answer> {
+function ask(context: Context, on: Changeable, words: ChangeWords, wish: Wish, plan: Plan): Promise<Answer> {
   const { found, cluster } = on;
-  const { org, name } = cluster;
-  const id = context.newId(8);
-  let job: Job = {
+  const job: Job = {
     ...newJob(context, {
-      id,
-      kind: words.kind,
-      cluster: cluster.id,
-      clusterName: name,
-      provisioner: cluster.provisioner,
-      engine: cluster.engine,
-      nodes: wish.update.nodes ?? cluster.nodes,
-      plan,
-      command: wish.line,
+      ...{ id: context.newId(8), kind: words.kind, cluster: cluster.id, clusterName: cluster.name },
+      ...{ provisioner: cluster.provisioner, engine: cluster.engine, nodes: wish.update.nodes ?? cluster.nodes },
+      ...{ plan, command: wish.line },
     }),
     update: wish.update,
     base: baseOf(cluster),
     ...(wish.allowedMs === undefined ? {} : { allowedMs: wish.allowedMs }),
   };
-  const changes: Change[] = [];
-  if (plan.approval.needed) {
-    const waiting = withApproval(context, job);
-    job = waiting.job;
-    changes.push(waiting.change);
-  }
-  changes.push(
-    { op: 'put', ref: { kind: 'job', org, id }, record: job, if: 0 },
-    { op: 'put', ref: found.ref, record: { ...cluster, openJob: id }, if: found.revision },
-  );
-  const says = plan.approval.needed
-    ? `${plan.title} is asked for; an ${plan.approval.role} decides.`
-    : `Cluster ${name} is being ${words.going}.`;
-  const effect = { action: words.kind, outcome: 'requested' as const, subject: name, says, job: id };
-  const done = await context.effect(changes, effect);
-  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
-  if (!done.ok) throw movedFault(`Cluster ${name}`);
-  context.tick(job);
-  const text = `${says} Its message here shows how it goes.`;
-  return {
-    ...toCaller({
-      title: plan.title,
-      tone: 'busy',
-      text,
-      parts: [{ part: 'text', text }],
-      buttons: [],
-      footer: `Job ${jobName(job)}`,
-    }),
-    receipt: true,
-  };
+  return begin(context, found, { job, begins: `Cluster ${cluster.name} is being ${words.going}.` });
 }
 
 /** A form of a change, for what is missing in its line; a cluster that is busy is told at once. */

@@ -4,21 +4,20 @@ import { type Answer, type Command, type Context, lineOf } from '../command.ts';
 import { dyingOf, planDelete } from '../plan.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import type { Job, Plan } from '../records.ts';
-import { field } from '../schema.ts';
-import { jobName } from '../words.ts';
 import { undoRequest, withdrawApproval } from './approve.ts';
+import { askedAlready, begin } from './begin.ts';
 import { notOurs } from './cluster-detach.ts';
 import {
   busyFault,
   clusterField,
   confirmByName,
+  confirmField,
   demand,
   findCluster,
   movedFault,
   newJob,
   repeatAnswer,
   toCaller,
-  withApproval,
 } from './common.ts';
 
 /** Deletes a cluster: what dies is shown, its name is typed, by policy an admin agrees, and it is gone only when the provider says so. */
@@ -32,11 +31,7 @@ export const clusterDelete: Command = {
   changes: true,
   args: z.object({
     cluster: clusterField,
-    confirm: field(z.string().trim().optional(), {
-      label: 'Type its name',
-      help: 'The name of the cluster, letter by letter.',
-      order: 2,
-    }),
+    confirm: confirmField,
   }),
   positional: ['cluster'],
   async run(context, values) {
@@ -50,12 +45,8 @@ export const clusterDelete: Command = {
     if (refused) return refused;
     // A deletion takes a creation over; everything else has to end first, or it would pass the approval that a deletion needs.
     if (open && open.record.kind !== 'cluster.create') {
-      if (open.record.kind === 'cluster.delete' && open.record.requestedBy === context.caller.person) {
-        return repeatAnswer({
-          effect: `You have asked for this already; it is job ${jobName(open.record)}.`,
-          job: open.record.id,
-        });
-      }
+      if (open.record.kind === 'cluster.delete' && open.record.requestedBy === context.caller.person)
+        return askedAlready(open.record);
       throw await busyFault(context, cluster);
     }
     const health = context.cache.get({ kind: 'health', org: cluster.org, id: cluster.id });
@@ -91,12 +82,10 @@ async function ask(
   open: Stored<'job'> | undefined,
   plan: Plan,
 ): Promise<Answer> {
-  const { caller, now, newId } = context;
+  const { caller, now } = context;
   const cluster = found.record;
-  const org = cluster.org;
-  const id = newId(8);
   let job = newJob(context, {
-    id,
+    id: context.newId(8),
     kind: 'cluster.delete',
     cluster: cluster.id,
     clusterName: cluster.name,
@@ -125,41 +114,10 @@ async function ask(
     // What the creation asked for last may still be on its way: the deletion has to know.
     if (open.record.intent) job = { ...job, intent: open.record.intent };
   }
-  const approvalNeeded = plan.approval.needed && !open;
-  if (approvalNeeded) {
-    const waiting = withApproval(context, job);
-    job = waiting.job;
-    changes.push(waiting.change);
-  }
-  changes.push(
-    { op: 'put', ref: { kind: 'job', org, id }, record: job, if: 0 },
-    {
-      op: 'put',
-      ref: found.ref,
-      record: { ...cluster, openJob: id, phase: approvalNeeded ? cluster.phase : 'Deleting' },
-      if: found.revision,
-    },
-  );
-  const says = approvalNeeded
-    ? `Deleting ${cluster.name} is asked for; an admin decides.`
-    : `Cluster ${cluster.name} is being deleted.`;
-  const done = await context.effect(changes, {
-    action: 'cluster.delete',
-    outcome: 'requested',
-    subject: cluster.name,
-    says,
-    job: id,
+  return begin(context, found, {
+    ...{ job, changes, phase: 'Deleting' as const, approval: plan.approval.needed && !open },
+    ...{ doing: `Deleting ${cluster.name}`, begins: `Cluster ${cluster.name} is being deleted.` },
   });
-  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
-  if (!done.ok) throw movedFault(`Cluster ${cluster.name}`);
-  context.tick(job);
-  return {
-    ...toCaller({
-      ...plainCard(plan.title, `${says} Its message here shows how it goes.`, 'busy'),
-      footer: `Job ${jobName(job)}`,
-    }),
-    receipt: true,
-  };
 }
 
 /** Deleting a cluster whose creation has not begun: the request is taken back, and there is nothing to remove. */

@@ -6,12 +6,12 @@ import { formatLine } from '../line.ts';
 import { planDetach } from '../plan-adopt.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import { type Cluster, endedStates } from '../records.ts';
-import { field } from '../schema.ts';
-import { jobName } from '../words.ts';
+import { askedAlready, begin } from './begin.ts';
 import {
   busyFault,
   clusterField,
   confirmByName,
+  confirmField,
   demand,
   findCluster,
   movedFault,
@@ -19,7 +19,6 @@ import {
   repeatAnswer,
   toCaller,
   toPlace,
-  withApproval,
 } from './common.ts';
 
 /** Lets go of a cluster that KQueen did not make: an imported one at once, an adopted one by a job that takes its mark away first. */
@@ -33,11 +32,7 @@ export const clusterDetach: Command = {
   changes: true,
   args: z.object({
     cluster: clusterField,
-    confirm: field(z.string().trim().optional(), {
-      label: 'Type its name',
-      help: 'The name of the cluster, letter by letter.',
-      order: 2,
-    }),
+    confirm: confirmField,
   }),
   positional: ['cluster'],
   async run(context, values) {
@@ -50,10 +45,8 @@ export const clusterDetach: Command = {
       ? await context.store.get({ kind: 'job', org: cluster.org, id: cluster.openJob })
       : undefined;
     if (open && !endedStates.includes(open.record.state)) {
-      if (open.record.kind === 'cluster.detach' && open.record.requestedBy === context.caller.person) {
-        const effect = `You have asked for this already; it is job ${jobName(open.record)}.`;
-        return repeatAnswer({ effect, job: open.record.id });
-      }
+      if (open.record.kind === 'cluster.detach' && open.record.requestedBy === context.caller.person)
+        return askedAlready(open.record);
       throw await busyFault(context, cluster);
     }
     if (values.confirm !== cluster.name) return confirm(context, cluster, values.confirm);
@@ -160,48 +153,14 @@ async function letGo(context: Context, found: Stored<'cluster'>): Promise<Answer
 
 /** Lets an adopted cluster go: by policy after an approval, the mark at its provider first. */
 async function ask(context: Context, found: Stored<'cluster'>): Promise<Answer> {
-  const cluster = found.record;
-  const { org, id, name } = cluster;
-  const plan = planDetach(cluster, context.engines.get(cluster.engine), context.caller);
-  const jobId = context.newId(8);
-  let job = newJob(context, {
-    id: jobId,
-    kind: 'cluster.detach',
-    cluster: id,
-    clusterName: name,
-    provisioner: cluster.provisioner,
-    engine: cluster.engine,
-    plan,
+  const { record: cluster } = found;
+  const { name } = cluster;
+  const job = newJob(context, {
+    ...{ id: context.newId(8), kind: 'cluster.detach', cluster: cluster.id, clusterName: name },
+    ...{ provisioner: cluster.provisioner, engine: cluster.engine },
+    plan: planDetach(cluster, context.engines.get(cluster.engine), context.caller),
     command: lineOf(clusterDetach, { cluster: name }),
   });
-  const changes: Change[] = [];
-  if (plan.approval.needed) {
-    const waiting = withApproval(context, job);
-    job = waiting.job;
-    changes.push(waiting.change);
-  }
-  changes.push(
-    { op: 'put', ref: { kind: 'job', org, id: jobId }, record: job, if: 0 },
-    { op: 'put', ref: found.ref, record: { ...cluster, openJob: jobId }, if: found.revision },
-  );
-  const says = plan.approval.needed
-    ? `Detaching ${name} is asked for; an ${plan.approval.role} decides.`
-    : `Cluster ${name} is being detached; it runs on at its provider.`;
-  const done = await context.effect(changes, {
-    action: 'cluster.detach',
-    outcome: 'requested',
-    subject: name,
-    says,
-    job: jobId,
-  });
-  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
-  if (!done.ok) throw movedFault(`Cluster ${name}`);
-  context.tick(job);
-  return {
-    ...toCaller({
-      ...plainCard(plan.title, `${says} Its message here shows how it goes.`, 'busy'),
-      footer: `Job ${jobName(job)}`,
-    }),
-    receipt: true,
-  };
+  const begins = `Cluster ${name} is being detached; it runs on at its provider.`;
+  return begin(context, found, { job, doing: `Detaching ${name}`, begins });
 }

@@ -24,6 +24,12 @@ export const nameField = field(
 );
 
 export const clusterField = field(z.string().trim().min(1), { label: 'Cluster', example: 'dev-1', order: 1 });
+/** The name once more, before something is taken away. */
+export const confirmField = field(z.string().trim().optional(), {
+  label: 'Type its name',
+  help: 'The name of the cluster, letter by letter.',
+  order: 2,
+});
 export const jobField = field(z.string().trim().min(1), { label: 'Job', example: 'k3f9x2ab', order: 1 });
 
 /** The cluster of that name, from the store itself; a Fault that lists near names when there is none. */
