@@ -27,7 +27,7 @@ export async function measureSweep(stage: Stage, rounds: number, clusters: numbe
       return child;
     };
     const [ours, floor] = [await start('ours'), await start('floor')];
-    const empty = await ours.ask<number>({ idle: true });
+    const empty = { ours: await ours.ask<number>({ idle: true }), floor: await floor.ask<number>({ idle: true }) };
     await floor.ask({ lists: false });
     const warm: { ours: Swept[]; floor: Swept[]; requests: number[]; handshakes: number } = {
       ...{ ours: [], floor: [], requests: [], handshakes: 0 },
@@ -75,7 +75,8 @@ export async function measureSweep(stage: Stage, rounds: number, clusters: numbe
       {
         what: 'memory for each cluster that is kept',
         unit: 'KB',
-        ours: ((of(troubled, 'residentMb') - empty) * 1024) / clusters,
+        ours: ((of(warm.ours, 'residentMb') - empty.ours) * 1024) / clusters,
+        floor: ((of(warm.floor, 'residentMb') - empty.floor) * 1024) / clusters,
       },
       {
         what: 'sweep with 5 % that hang, beyond their time-out',

@@ -37,9 +37,12 @@ const mostKept = 2_000;
 /** Opens the way to the clusters' own APIs. Nothing heavy is loaded before the first call. */
 export function openKube(options: KubeOptions): Kube {
   const { clock, log } = options;
-  const agents = openAgents(options.connections ?? mostKept);
+  const agents = openAgents(options.connections ?? mostKept, () => clock.now());
   const known = openConnections(4 * (options.connections ?? mostKept));
   const ending = new AbortController();
+  const kept = viewsOfBackups(options);
+  const operations = { ...works, ...backupWorks(options) };
+  const looks = { ...views, ...kept.inCluster };
 
   /** A cluster's transport; a user name and password go along as a header, of which the transport itself knows nothing. */
   function transportOf(connection: KubeConnection, key: string): Transport {

@@ -124,7 +124,7 @@ export function openAgents(size: number, now: () => number = Date.now): Agents {
   return {
     transport: (connection, key) => (request, call) => {
       const line = lineTo(connection, key);
-      return send({ line, renew: () => renew(connection, key, line) }, connection, request, call);
+      return send({ line, renew: () => renew(connection, key, line), now }, connection, request, call);
     },
     size: () => ({ kept: kept.size, passing: passing.size }),
     async close() {
@@ -159,6 +159,7 @@ function openLine(connection: KubeConnection, keepAliveTimeout: number, usedAt: 
 interface Way {
   line: Line;
   renew(): Line;
+  now(): number;
 }
 
 async function send(way: Way, to: KubeConnection, request: KubeRequest, call: Call): Promise<KubeAnswer> {
@@ -189,20 +190,20 @@ type Read = ApiAnswer & { headers: Record<string, string> };
 
 /** The answer, over another connection where one that was kept has been closed or leads nowhere: only reads may be sent twice. */
 async function asked(
-  { line, renew }: Way,
+  { line, renew, now }: Way,
   to: KubeConnection,
   request: KubeRequest,
   signal: AbortSignal,
 ): Promise<Read> {
   const answered = (over: Line, read: Read): Read => {
-    over.answeredAt = Date.now();
+    over.answeredAt = now();
     return read;
   };
   const first = exchange(line.pool, to, request, signal);
   if (request.method !== 'GET' || line.answeredAt === 0) return answered(line, await first.read);
   let other: Line | undefined;
   try {
-    const rested = Date.now() - line.answeredAt > restMs;
+    const rested = now() - line.answeredAt > restMs;
     if (!rested || (await begins(first, doubtMs))) return answered(line, await first.read);
     other = renew();
   } catch (thrown) {

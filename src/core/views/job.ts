@@ -247,6 +247,15 @@ export function clusterFacts(cluster: Cluster): Fact[] {
 /** What its own API last showed. */
 export function healthFacts(health: Health): Fact[] {
   const { requests, capacity } = health;
+  const conditions: Fact = {
+    label: 'Conditions',
+    value: health.conditions
+      .map(({ type, status }) => `${type} ${status === 'True' ? 'yes' : status === 'False' ? 'NO' : 'unknown'}`)
+      .join(', '),
+  };
+  // Nobody could count anything, and no nodes would be another piece of news.
+  const [api] = health.conditions.filter(({ type, status }) => type === 'APIServerAvailable' && status !== 'True');
+  if (api && health.nodes === 0) return [{ label: 'API', value: api.message }, conditions];
   return [
     {
       label: 'Nodes',
@@ -261,12 +270,7 @@ export function healthFacts(health: Health): Fact[] {
         ...(health.namespaces === undefined ? [] : [`in ${count(health.namespaces, 'namespace')}`]),
       ].join(', '),
     },
-    {
-      label: 'Conditions',
-      value: health.conditions
-        .map(({ type, status }) => `${type} ${status === 'True' ? 'yes' : status === 'False' ? 'NO' : 'unknown'}`)
-        .join(', '),
-    },
+    conditions,
   ];
 }
 
