@@ -229,6 +229,14 @@ export const options = {
     example: '/usr/local/bin/helm',
     about: 'The helm program (3.13 or newer) that makes manifests of charts. Without one only charts are refused.',
   }),
+  KQUEEN_ADDON_DIR: option({
+    group: 'Rules',
+    kind: file,
+    defaultWords: 'none',
+    example: '/etc/kqueen/addons',
+    about:
+      "Folder with add-ons of the installation's own (`<name>.addon.yaml`), and with files of those that KQueen offers (`<name>-<version>.yaml`) where they cannot be fetched.",
+  }),
   KQUEEN_BOOTSTRAP_ADMINS: option({
     group: 'Rules',
     kind: list(person),

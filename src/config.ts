@@ -125,7 +125,11 @@ export function readConfig(
     ...given('teams', teams),
     sandbox: { on: sandboxOn, speed: values.KQUEEN_SANDBOX_SPEED, port: values.KQUEEN_SANDBOX_PORT },
     ...given('engines', values.KQUEEN_ENGINE_WHITELIST),
-    apps: { hosts: values.KQUEEN_APP_SOURCES ?? [], ...given('helm', values.KQUEEN_HELM) },
+    apps: {
+      hosts: values.KQUEEN_APP_SOURCES ?? [],
+      ...given('helm', values.KQUEEN_HELM),
+      ...given('addonDir', values.KQUEEN_ADDON_DIR),
+    },
     ...given('backups', backups),
     limits: { approvalMs: values.KQUEEN_APPROVAL_TIMEOUT, provisionMs: values.KQUEEN_PROVISIONER_TIMEOUT },
     healthIntervalMs: values.KQUEEN_HEALTH_INTERVAL,

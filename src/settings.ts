@@ -54,7 +54,7 @@ export interface Settings {
   sandbox: { on: boolean; speed: number; port: number; admin?: boolean };
   engines?: readonly string[];
   /** From where apps may come: hosts, and the helm program. */
-  apps?: { hosts: readonly string[]; helm?: string };
+  apps?: { hosts: readonly string[]; helm?: string; addonDir?: string };
   /** Where backups of clusters are kept; absent: `backups` in the data folder. */
   backups?: ArchivePlace;
   limits: { approvalMs: number; provisionMs: number };

@@ -23,8 +23,8 @@ export async function keepDraft(context: Context, text: string): Promise<string>
   return id;
 }
 
-/** A kept draft; a Fault when its hour is over. */
-export async function readDraft(context: Context, id: string): Promise<string> {
+/** A kept draft; a Fault when its hour is over, which names the command to begin `anew` with. */
+export async function readDraft(context: Context, id: string, anew = 'app deploy'): Promise<string> {
   const ref = refOf(context, /^[\w-]{1,40}$/.test(id) ? id : 'none');
   const found = await context.store.get(ref);
   if (found) return context.sealer.open(ref, found.record.sealed);
@@ -33,7 +33,7 @@ export async function readDraft(context: Context, id: string): Promise<string> {
     'What was to be deployed is not kept any more: a plan holds for an hour, and for whoever made it.',
     {
       whose: 'caller',
-      next: 'Begin anew with app deploy.',
+      next: `Begin anew with ${anew}.`,
     },
   );
 }

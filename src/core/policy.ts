@@ -20,6 +20,7 @@ export const policies = Object.freeze({
   'cluster:import': 'member',
   'cluster:detach': 'owner',
   'channel:set': 'member',
+  'registry:update': 'admin',
   'provisioner:list': 'member',
   'provisioner:create': 'admin',
   'provisioner:update': 'admin',

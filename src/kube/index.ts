@@ -1,22 +1,27 @@
 import type { FaultKind } from '../core/errors.ts';
 import { Fault } from '../core/errors.ts';
+import type { Archive, Vault } from '../core/ports/archive.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Call } from '../core/ports/engine.ts';
 import type { ClusterHealth, Kube } from '../core/ports/kube.ts';
 import type { Log } from '../core/ports/log.ts';
 import { issuePersonalAccess } from './access.ts';
+import { readAddon } from './addons/source.ts';
+import { seeAddons } from './addons/state.ts';
 import type { AppAccess } from './apply/address.ts';
+import { pack } from './apply/bundle.ts';
 import { bundleOf } from './apply/sources.ts';
+import { scalingSight } from './autoscale/index.ts';
+import { backupWorks } from './backup/index.ts';
 import { asKubeFault, type Get, openClient } from './client.ts';
 import { openConnections } from './connections.ts';
 import { timeoutFault } from './faults.ts';
 import { basicHeader, type KubeConnection, validityOf, writeKubeconfig } from './kubeconfig.ts';
-import { scalingSight } from './autoscale/index.ts';
-import { backupViews, backupWorks } from './backup/index.ts';
 import { named, type Talk } from './operation.ts';
 import { probeCluster } from './probe.ts';
 import { day, reviewKubeconfig } from './review.ts';
 import { openAgents, type Transport } from './transport.ts';
+import { viewsOfBackups } from './views/backup.ts';
 import { views } from './views/index.ts';
 import { works } from './works/index.ts';
 
@@ -29,6 +34,10 @@ export interface KubeOptions {
   apps?: AppAccess;
   /** Clusters to which connections are kept (default 2,000, of some 100 KB each). */
   connections?: number;
+  /** Where backups are kept; absent: none are. */
+  archive?: Archive;
+  /** Seals the Secrets of backups; absent: they are kept without. */
+  vault?: Vault;
 }
 
 /** Clusters to which connections are kept; of four times as many the kubeconfig is. */
@@ -127,8 +136,12 @@ export function openKube(options: KubeOptions): Kube {
       ),
     look: (kubeconfig, view, args, call) =>
       run(`look ${view}`, kubeconfig, call, async (connection, transport, real) =>
-        named(views, view).look(await talkTo(connection, transport, real), args),
+        named(looks, view).look(await talkTo(connection, transport, real), args),
       ),
+    async lookKept(view, args, call) {
+      if (ending.signal.aborted) throw new Fault('internal', 'KQueen is stopping.');
+      return named(kept.alone, view)(args, call);
+    },
     bundle: (kubeconfig, app, source, call) =>
       run(`bundle ${source.from}`, kubeconfig, call, (connection, _transport, real) =>
         bundleOf(app, source, {
@@ -138,9 +151,18 @@ export function openKube(options: KubeOptions): Kube {
           call: real,
         }),
       ),
+    addons: (kubeconfig, call) =>
+      run('addons', kubeconfig, call, async (connection, transport, real) =>
+        seeAddons(await talkTo(connection, transport, real), options.apps ?? { hosts: [] }),
+      ),
+    addon: (kubeconfig, asked, call) =>
+      run('addon', kubeconfig, call, async (_connection, _transport, real) => {
+        const { manifests, read } = await readAddon(asked, options.apps ?? { hosts: [] }, real);
+        return { bulk: pack(manifests), objects: manifests.length, read };
+      }),
     plan: (kubeconfig, work, call) =>
       run(`plan ${work.op}`, kubeconfig, call, async (connection, transport, real) =>
-        named(works, work.op).plan(await talkTo(connection, transport, real), work),
+        named(operations, work.op).plan(await talkTo(connection, transport, real), work),
       ),
     work: (kubeconfig, work, call) =>
       run(`work ${work.op}`, kubeconfig, call, async (connection, transport, real) =>

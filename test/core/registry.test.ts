@@ -83,6 +83,8 @@ test('D8 the registry holds the commands of the design and no other', () => {
         'doctor',
       ],
       ...['create', 'show', 'check', 'get', 'access', 'edit', 'delete', 'forget'].map((verb) => `cluster ${verb}`),
+      ...['list', 'show', 'enable', 'disable', 'upgrade', 'choose', 'dns'].map((verb) => `addon ${verb}`),
+      ...['cluster registry', 'cluster registry show', 'registry default'],
       ...['access list', 'access revoke'].map((verb) => `cluster ${verb}`),
       ...['list', 'cordon', 'uncordon', 'drain', 'remove'].map((verb) => `node ${verb}`),
       'cluster repair',

@@ -137,6 +137,7 @@ describe('docker-compose.yml', () => {
       KQUEEN_ETCD_KEY_FILE: 'a network of its own',
       KQUEEN_REDIS_PREFIX: 'a Redis of its own',
       KQUEEN_HELM: 'the image has no helm',
+      KQUEEN_ADDON_DIR: 'a folder: mount it and name it',
       KQUEEN_BACKUP_GCS_KEY_FILE: 'a file: mount it and name it',
       KQUEEN_BACKUP_CA_FILE: 'a file: mount it and name it',
       KQUEEN_PROMETHEUS_WHITELIST: 'Prometheus has the token',

@@ -168,6 +168,15 @@ export function paperKube(
     async look() {
       throw new Error('not asked for in these tests');
     },
+    async lookKept() {
+      throw new Error('not asked for in these tests');
+    },
+    async addons() {
+      throw new Error('not asked for in these tests');
+    },
+    async addon() {
+      throw new Error('not asked for in these tests');
+    },
     async bundle() {
       throw new Error('not asked for in these tests');
     },
@@ -175,9 +184,9 @@ export function paperKube(
       throw new Error('not asked for in these tests');
     },
     work: async (_kubeconfig, work) => step(work),
-    async close() {},
-  };
-}
     async scaling() {
       throw new Error('not asked for in these tests');
     },
+    async close() {},
+  };
+}

@@ -1,11 +1,12 @@
 /** What all changes of what is in a cluster share: who may, the plan from the cluster itself, by policy an approval, then the job. */
 
+import { generalMirrors } from '../addons-registry.ts';
 import { plainCard } from '../card.ts';
 import type { Answer, Context } from '../command.ts';
 import { clusterKubeconfig, hasKubeconfig, workSecret } from '../connect.ts';
 import { Fault } from '../errors.ts';
 import { hashOf } from '../plan.ts';
-import { approvalFor, type Caller } from '../policy.ts';
+import { approvalFor, atLeast, type Caller } from '../policy.ts';
 import type { Change, Stored } from '../ports/store.ts';
 import type { WorkPlan } from '../ports/work.ts';
 import type { Cluster, Job, Plan } from '../records.ts';
@@ -30,6 +31,8 @@ export interface WorkWish {
   plan?: string | undefined;
   /** How long it may take, in milliseconds. */
   allowedMs?: number;
+  /** What is kept along with the job, in the same transaction. */
+  also?: Change[];
 }
 
 /** A cluster that this person may work in now; a Fault that says why not. */
@@ -61,8 +64,9 @@ export async function workable(context: Context, name: string): Promise<Stored<'
 }
 
 /** Shows the plan, or, when it is the one that was seen or somebody else decides, asks for the job. */
-export async function work(context: Context, found: Stored<'cluster'>, wish: WorkWish): Promise<Answer> {
+export async function work(context: Context, found: Stored<'cluster'>, given: WorkWish): Promise<Answer> {
   const cluster = found.record;
+  const wish = await withMirrors(context, given);
   if (cluster.openJob) {
     const open = await context.store.get({ kind: 'job', org: cluster.org, id: cluster.openJob });
     const asked = open?.record.work;
@@ -81,6 +85,15 @@ export async function work(context: Context, found: Stored<'cluster'>, wish: Wor
     return toCaller(proposalCard(plan, { line, button, moved: before !== undefined }));
   }
   return ask(context, found, wish, plan, seen.steps);
+}
+
+/** Work that puts images into a cluster: it has to know where the organisation takes them from. */
+const deploying = new Set(['app.deploy', 'app.update', 'app.expose', 'app.rollback', 'addon.change', 'addon.dns']);
+
+async function withMirrors(context: Context, wish: WorkWish): Promise<WorkWish> {
+  if (!deploying.has(wish.op)) return wish;
+  const mirrors = await generalMirrors(context.store, context.caller.org);
+  return mirrors.length === 0 ? wish : { ...wish, input: { ...wish.input, mirrors } };
 }
 
 /** The plan of a job's work as it would be made now. */
@@ -112,7 +125,11 @@ async function planAt(context: Context, cluster: Cluster, wish: WorkWish): Promi
 const longestDetail = 6_000;
 
 function planOf(cluster: Cluster, wish: WorkWish, seen: WorkPlan, caller: Caller): Plan {
-  const approval = approvalFor('cluster.change', caller, cluster.purpose);
+  const usual = approvalFor('cluster.change', caller, cluster.purpose);
+  const approval: Plan['approval'] =
+    seen.admin && !usual.needed && !atLeast(caller.role, 'admin')
+      ? { needed: true, role: 'admin', why: seen.admin }
+      : usual;
   const plan: Omit<Plan, 'hash'> = {
     title: `${wish.title} ${cluster.name}`,
     facts: [
@@ -160,7 +177,7 @@ async function ask(
     },
     ...(wish.allowedMs === undefined ? {} : { allowedMs: wish.allowedMs }),
   };
-  const changes: Change[] = [];
+  const changes: Change[] = [...(wish.also ?? [])];
   if (wish.bulk !== undefined) {
     const ref = workSecret(org, id);
     const sealed = context.sealer.seal(ref, wish.bulk);

@@ -1,5 +1,10 @@
 import type { Command, Registry } from '../command.ts';
 import { about } from './about.ts';
+import { addonChoose } from './addon-choose.ts';
+import { addonDisable } from './addon-disable.ts';
+import { addonDns } from './addon-dns.ts';
+import { addonEnable, addonUpgrade } from './addon-enable.ts';
+import { addonList, addonShow } from './addon-list.ts';
 import { appChart } from './app-chart.ts';
 import { appDelete } from './app-delete.ts';
 import { appDeploy } from './app-deploy.ts';
@@ -21,12 +26,12 @@ import { clusterAccept } from './cluster-accept.ts';
 import { clusterAccess } from './cluster-access.ts';
 import { clusterAccessList, clusterAccessRevoke } from './cluster-access-list.ts';
 import { clusterAdopt } from './cluster-adopt.ts';
+import { clusterAutoscale } from './cluster-autoscale.ts';
 import { clusterCheck } from './cluster-check.ts';
 import { clusterCreate } from './cluster-create.ts';
 import { clusterDelete } from './cluster-delete.ts';
 import { clusterDetach } from './cluster-detach.ts';
 import { clusterEdit } from './cluster-edit.ts';
-import { clusterAutoscale } from './cluster-autoscale.ts';
 import { clusterForget } from './cluster-forget.ts';
 import { clusterGateways } from './cluster-gateways.ts';
 import { clusterGet } from './cluster-get.ts';
@@ -35,6 +40,8 @@ import { clusterNetpol } from './cluster-netpol.ts';
 import { clusterPools } from './cluster-pools.ts';
 import { clusterStart, clusterStop } from './cluster-power.ts';
 import { clusterPrecheck } from './cluster-precheck.ts';
+import { clusterRegistry, clusterRegistryShow } from './cluster-registry.ts';
+import { registryDefault } from './cluster-registry-default.ts';
 import { clusterRepair } from './cluster-repair.ts';
 import { clusterScale } from './cluster-scale.ts';
 import { clusterShow } from './cluster-show.ts';
@@ -90,6 +97,9 @@ const all: readonly Command[] = [
   clusterAdopt,
   clusterDetach,
   clusterAccept,
+  clusterRegistry,
+  clusterRegistryShow,
+  registryDefault,
   about,
   health,
   appList,
@@ -108,6 +118,13 @@ const all: readonly Command[] = [
   appResume,
   appRollback,
   appDelete,
+  addonList,
+  addonShow,
+  addonEnable,
+  addonDisable,
+  addonUpgrade,
+  addonChoose,
+  addonDns,
   jobs,
   jobShow,
   jobLog,

@@ -1,8 +1,9 @@
+import type { AddonRead, SeenAddon } from '../addons.ts';
 import type { AppBundle, AppSource } from '../apps.ts';
 import type { Condition } from '../records.ts';
 import type { Call } from './engine.ts';
-import type { Looked, Work, WorkPlan, WorkStep } from './work.ts';
 import type { ScalingSight, ScalingWish } from './scaling.ts';
+import type { Looked, Work, WorkPlan, WorkStep } from './work.ts';
 
 /** Amounts in base units: cores, bytes, pods. */
 export interface Amounts {
@@ -104,6 +105,8 @@ export interface Kube {
   review(kubeconfig: string, call: Call): Promise<KubeReview>;
   /** A read-only look at what is in the cluster, by its name in the registry of src/kube/views. */
   look(kubeconfig: string, view: string, args: Record<string, string>, call: Call): Promise<Looked>;
+  /** A look into backups that are kept, by its name in the registry of src/kube/backup; no cluster is asked. */
+  lookKept(view: string, args: Record<string, string>, call: Call): Promise<Looked>;
   /**
    * The objects of an app from where they come from, read and packed; changes nothing and asks the cluster nothing but what a chart wants to know of it.
    * `bad-input` names what is wrong, by line where there are lines.
@@ -114,11 +117,22 @@ export interface Kube {
     source: AppSource,
     call: Call,
   ): Promise<AppBundle>;
+  /** The add-ons that can be had or are in the cluster, and what is wrong with descriptions of the installation's own, in sentences. */
+  addons(kubeconfig: string, call: Call): Promise<{ addons: SeenAddon[]; problems: string[] }>;
+  /**
+   * An add-on read and packed; changes nothing. `pins` are the SHA-256 of files by address that were taken before: `bad-input` when one is another now,
+   * before anything of it is read.
+   */
+  addon(
+    kubeconfig: string,
+    asked: { name: string; pins: Record<string, string> },
+    call: Call,
+  ): Promise<AppBundle & { read: AddonRead }>;
   /** What a piece of work would do; changes nothing. */
   plan(kubeconfig: string, work: Omit<Work, 'progress'>, call: Call): Promise<WorkPlan>;
   /** The next step of a piece of work; safe to repeat. */
   work(kubeconfig: string, work: Work, call: Call): Promise<WorkStep>;
-  close(): Promise<void>;
-}
   /** Whether node pools are too small or too large for what pods ask for; changes nothing. */
   scaling(kubeconfig: string, wish: ScalingWish, call: Call): Promise<ScalingSight>;
+  close(): Promise<void>;
+}

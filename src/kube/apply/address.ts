@@ -14,6 +14,8 @@ export interface AppAccess {
   hosts: readonly string[];
   /** The helm program; without one the first on the PATH. */
   helm?: string | undefined;
+  /** Folder with add-ons of the installation's own, and with files for those that it offers. */
+  addonDir?: string | undefined;
   /** Authority that their certificates are checked by, PEM, when it is a private one. */
   authority?: string | undefined;
 }

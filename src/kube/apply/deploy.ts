@@ -5,6 +5,7 @@ import { Fault } from '../../core/errors.ts';
 import type { Work, WorkStep } from '../../core/ports/work.ts';
 import { formatDuration } from '../../core/units.ts';
 import { count } from '../../core/words.ts';
+import { asTaken, attachPull } from '../addons/registry.ts';
 import type { Talk } from '../operation.ts';
 import { pack } from './bundle.ts';
 import { endpointsOf, endpointText } from './endpoints.ts';
@@ -69,7 +70,8 @@ async function keep(talk: Talk, work: Work, input: DeployInput, want: Want): Pro
     const wanted = await want(talk, work, revisions);
     const privileges = privilegesOf(wanted.manifests);
     if (privileges.length > 0 && !input.privileged && !wanted.privileged) throw privilegedFault(privileges);
-    const all = await placed(talk, { name: input.app, namespace: wanted.namespace }, wanted.manifests);
+    const { manifests } = await asTaken(talk, wanted.manifests, input.mirrors);
+    const all = await placed(talk, { name: input.app, namespace: wanted.namespace }, manifests);
     mine = {
       app: input.app,
       revision: (revisions.at(-1)?.revision ?? 0) + 1,
@@ -87,7 +89,7 @@ async function keep(talk: Talk, work: Work, input: DeployInput, want: Want): Pro
       ]),
       state: 'applying',
     };
-    await keepRevision(talk, mine, pack(wanted.manifests));
+    await keepRevision(talk, mine, pack(manifests));
   }
   const note = `Revision ${mine.revision} of ${input.app} is kept: ${count(mine.objects.length, 'object')}.`;
   return {
@@ -165,6 +167,8 @@ async function makeNamespaces(talk: Talk, all: readonly Placed[]): Promise<void>
     );
     if (!there) await ensureNamespace(talk, name);
   }
+  // Before the first pod: what a pod pulls with is settled when it is made.
+  await attachPull(talk, names);
 }
 
 async function applyOne(

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Fact } from '../../core/card.ts';
 import { Fault } from '../../core/errors.ts';
 import type { Work, WorkPlan } from '../../core/ports/work.ts';
+import { asTaken } from '../addons/registry.ts';
 import type { Talk } from '../operation.ts';
 import { openKinds } from './kinds.ts';
 import { called, keyOf, type Manifest, objectAt } from './manifests.ts';
@@ -24,6 +25,8 @@ export const DeployInput = z.object({
   privileged: z.boolean().default(false),
   /** How long it may take until it runs, in milliseconds. */
   withinMs: z.number().default(600_000),
+  /** Mirrors of the organisation, for clusters that have none of their own. */
+  mirrors: z.array(z.object({ from: z.string(), to: z.string() })).default([]),
 });
 export type DeployInput = z.infer<typeof DeployInput>;
 
@@ -48,10 +51,11 @@ export async function planDeploy(talk: Talk, work: Omit<Work, 'progress'>, want:
   const input = DeployInput.parse(work.input);
   const revisions = await readRevisions(talk, input.app);
   const wanted = await want(talk, work, revisions);
+  const taken = await asTaken(talk, wanted.manifests, input.mirrors);
   const last = revisions.at(-1);
   const privileges = privilegesOf(wanted.manifests);
   if (privileges.length > 0 && !input.privileged && !wanted.privileged) throw privilegedFault(privileges);
-  const all = await placed(talk, { name: input.app, namespace: wanted.namespace }, wanted.manifests);
+  const all = await placed(talk, { name: input.app, namespace: wanted.namespace }, taken.manifests);
   const foreseen = await foresee(talk, input.app, all, input.force);
   const left = leftOver(
     revisions,
@@ -91,6 +95,7 @@ export async function planDeploy(talk: Talk, work: Omit<Work, 'progress'>, want:
       },
       { label: 'From', value: wanted.source },
       { label: 'Objects', value: counts.join(', ') },
+      ...taken.facts,
       ...(wanted.facts ?? []),
     ],
     disturbs: disturbs(verdicts),
@@ -98,7 +103,7 @@ export async function planDeploy(talk: Talk, work: Omit<Work, 'progress'>, want:
     warnings: warnings.slice(0, 12),
     rests: {
       revision: last?.revision ?? 0,
-      digest: digestOf(wanted.manifests),
+      digest: digestOf(taken.manifests),
       verdicts: verdicts.map(({ manifest, is, difference, uid }) => [
         keyOf(manifest),
         is,

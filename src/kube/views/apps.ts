@@ -4,6 +4,7 @@ import { Fault } from '../../core/errors.ts';
 import { formatLine } from '../../core/line.ts';
 import { formatDuration } from '../../core/units.ts';
 import { count } from '../../core/words.ts';
+import { addonOf } from '../addons/state.ts';
 import { endpointsOf } from '../apply/endpoints.ts';
 import { openKinds } from '../apply/kinds.ts';
 import { called, isObject, listAt, objectAt } from '../apply/manifests.ts';
@@ -45,7 +46,7 @@ async function readyByApp(talk: Talk): Promise<Map<string, { ready: number; want
 export const appsView: View = {
   name: 'apps',
   async look(talk, { cluster = '' }) {
-    const revisions = await readRevisions(talk);
+    const revisions = (await readRevisions(talk)).filter(({ app }) => addonOf(app) === undefined);
     const apps = new Map(revisions.map((revision) => [revision.app, revision]));
     if (apps.size === 0) {
       const text = 'KQueen has deployed no app in this cluster yet.';

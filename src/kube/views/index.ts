@@ -1,6 +1,7 @@
 import { checkView } from '../check/index.ts';
 import type { View } from '../operation.ts';
 import { accountsView } from './accounts.ts';
+import { addonView, registryView } from './addons.ts';
 import { appsView, appView } from './apps.ts';
 import { deploymentsView } from './deployments.ts';
 import { eventsView } from './events.ts';
@@ -33,6 +34,8 @@ const all: readonly View[] = [
   namespacesView,
   appsView,
   appView,
+  addonView,
+  registryView,
   precheckView,
 ];
 
