@@ -55,7 +55,7 @@ export async function openAksHarness(options: HarnessOptions = {}): Promise<Harn
     nowhereParams: { ...params, resourceGroup: 'no-such-group' },
     spec,
     badSpec: { spec: { ...spec, version: '1.20.9' }, field: 'version' },
-    update: { nodes: 3, version: '1.34.2' },
+    update: { nodes: 3, version: '1.34.2', addon: 'keda' },
     // Two machines of the list; the control plane of the Free tier costs nothing.
     price: { perHour: 0.23, currency: 'USD' },
     async makeForeign(name) {

@@ -1,5 +1,5 @@
 import type { ManagedCluster, ManagedClusterAgentPoolProfile } from '@azure/arm-containerservice';
-import type { Target } from '../../core/ports/engine.ts';
+import { gatewayMark, type Target } from '../../core/ports/engine.ts';
 import { dnsAddressOf, hasUserPool } from './rules.ts';
 import type { AksCluster } from './schema.ts';
 import { clusterTag, orgTag } from './states.ts';
@@ -30,13 +30,24 @@ export function bodyOf(target: Target, spec: AksCluster): ManagedCluster {
 }
 
 function poolsOf(spec: AksCluster): ManagedClusterAgentPoolProfile[] {
+  const gateways = spec.gateways ? [gatewayPool(spec, spec.gateways)] : [];
   const system = poolOf(spec, 'System', spec.systemPool, spec.size, spec.nodes, spec.autoscaleMin, spec.autoscaleMax);
-  if (!hasUserPool(spec)) return [system];
+  if (!hasUserPool(spec)) return [system, ...gateways];
   const size = spec.userSize ?? spec.size;
   return [
     system,
     poolOf(spec, 'User', spec.userPool, size, spec.userNodes, spec.userAutoscaleMin, spec.userAutoscaleMax),
+    ...gateways,
   ];
+}
+
+function gatewayPool(spec: AksCluster, count: number): ManagedClusterAgentPoolProfile {
+  const { key, value } = gatewayMark;
+  return {
+    ...poolOf(spec, 'User', value, spec.size, count, undefined, undefined),
+    nodeLabels: { [key]: value },
+    nodeTaints: [`${key}=${value}:NoSchedule`],
+  };
 }
 
 function poolOf(
@@ -89,7 +100,8 @@ export function specOf(found: ManagedCluster): Record<string, unknown> {
   const spec: Record<string, unknown> = { location: found.location };
   const all = found.agentPoolProfiles ?? [];
   const system = all.find((pool) => pool.mode === 'System') ?? all[0];
-  const user = all.find((pool) => pool !== system && pool.mode === 'User');
+  const user = all.find((pool) => pool !== system && pool.mode === 'User' && pool.name !== gatewayMark.value);
+  const gateways = all.find((pool) => pool.name === gatewayMark.value);
   const version = found.currentKubernetesVersion ?? found.kubernetesVersion;
   if (version) spec.version = version;
   if (found.sku?.tier && ['Free', 'Standard', 'Premium'].includes(found.sku.tier)) spec.tier = found.sku.tier;
@@ -104,6 +116,7 @@ export function specOf(found: ManagedCluster): Record<string, unknown> {
       Object.assign(spec, { userAutoscaleMin: user.minCount, userAutoscaleMax: user.maxCount });
     }
   }
+  if (gateways?.count) spec.gateways = gateways.count;
   const network = found.networkProfile;
   if (network?.networkPlugin) {
     spec.networkPlugin = network.networkPluginMode === 'overlay' ? 'azure-overlay' : network.networkPlugin;

@@ -1,9 +1,11 @@
 import { Fault } from '../../core/errors.ts';
-import type { ClusterUpdate, Engine, NodePool } from '../../core/ports/engine.ts';
+import { type ClusterUpdate, type Engine, gatewayMark, type NodePool } from '../../core/ports/engine.ts';
 import { readSpec } from '../fields.ts';
 import { listPrice, readPriceList } from '../price-list.ts';
+import { checkAddons } from './addons.ts';
+import { fixedPolicy, usualEngine } from './network-policy.ts';
 import { hasUserPool } from './rules.ts';
-import { AksCluster, AksProvisioner } from './schema.ts';
+import { AksCluster, AksProvisioner, mostGateways } from './schema.ts';
 
 /** Azure Kubernetes Service, in one resource group. */
 export const aks: Engine = {
@@ -22,9 +24,9 @@ export const aks: Engine = {
     list: true,
     adopt: true,
     log: true,
-    addons: false,
-    networkPolicy: false,
-    gateways: false,
+    addons: true,
+    networkPolicy: true,
+    gateways: true,
     retire: false,
   },
   instead: {
@@ -32,6 +34,7 @@ export const aks: Engine = {
       'Delete the machine of its node pool at Azure, then scale the pool back to the number of nodes that it had.',
     percent: 'Azure does not say how far it is; the card shows what it works on, and how long that took before.',
   },
+  mostGateways,
   // A token of Microsoft Entra ID, which clusters without local accounts need, is good for an hour at least.
   kubeconfigMs: 45 * 60_000,
   provisioner: AksProvisioner,
@@ -102,11 +105,25 @@ function poolsOf(spec: Record<string, unknown>): NodePool[] {
   if (hasUserPool({ userNodes, userAutoscaleMax })) {
     pools.push(pool(text('userPool', 'user'), 'user', text('userSize', size), 0));
   }
+  const gateways = number('gateways', 0);
+  if (gateways > 0) {
+    pools.push({ name: gatewayMark.value, nodes: gateways, size, bounds: { min: 0, max: mostGateways } });
+  }
   return pools;
 }
 
 function problemsOf(spec: Record<string, unknown>): string[] {
   return (AksCluster.safeParse(spec).error?.issues ?? []).map(({ path, message }) => `${path.join('.')}: ${message}`);
+}
+
+function setPolicy(next: Record<string, unknown>, on: boolean): void {
+  const before = next.networkPolicy ?? 'none';
+  if (on === (before !== 'none')) return;
+  if (before === 'cilium') {
+    const fixed = fixedPolicy({ location: '', networkProfile: { networkDataplane: 'cilium' } });
+    throw new Fault('unsupported', fixed ?? '', { whose: 'caller', retryable: false });
+  }
+  next.networkPolicy = on ? usualEngine : 'none';
 }
 
 function nodesOf(spec: Record<string, unknown>): number {
@@ -117,6 +134,13 @@ function nodesOf(spec: Record<string, unknown>): number {
 function changed(spec: Record<string, unknown>, update: ClusterUpdate): Record<string, unknown> {
   const next: Record<string, unknown> = { ...spec };
   if (update.version !== undefined) next.version = update.version;
+  const gateways = update.gateways ?? (update.pool === gatewayMark.value ? update.nodes : undefined);
+  if (gateways !== undefined) {
+    next.gateways = gateways;
+    return next;
+  }
+  if (update.networkPolicy !== undefined) setPolicy(next, update.networkPolicy);
+  if (update.addons !== undefined) checkAddons(update.addons);
   if (update.nodes === undefined && update.autoscale === undefined) return next;
   const pools = poolsOf(spec);
   const at = update.pool === undefined ? 0 : pools.findIndex(({ name }) => name === update.pool);

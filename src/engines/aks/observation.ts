@@ -1,7 +1,9 @@
 import type { ManagedCluster } from '@azure/arm-containerservice';
 import type { Observation, Target } from '../../core/ports/engine.ts';
 import { oneLine, scrub } from '../scrub.ts';
+import { addonsOf } from './addons.ts';
 import { type AzureError, readError, reasonOf } from './meanings.ts';
+import { enforces, fixedPolicy } from './network-policy.ts';
 import type { Handle, Standing } from './operations.ts';
 import { endedBadly, endpointOf, isMine, nodePool, pools, stateOf, stepOf, stopped, versionOf } from './states.ts';
 
@@ -20,6 +22,10 @@ export function observationOf(found: ManagedCluster, target: Target): Observatio
   if (endpoint) seen.endpoint = endpoint;
   if (found.id) seen.externalId = found.id;
   if (['creating', 'updating', 'deleting', 'unknown'].includes(seen.state)) seen.step = oneLine(stepOf(found), [], 100);
+  seen.addons = addonsOf(found);
+  seen.networkPolicy = enforces(found);
+  const fixed = fixedPolicy(found);
+  if (fixed) seen.networkPolicyFixed = fixed;
   const notes = notesOf(found);
   if (notes.length > 0) seen.notes = notes;
   if (endedBadly(found)) {

@@ -1,3 +1,4 @@
+import { gatewayMark } from '../../core/ports/engine.ts';
 import { overlap, type Range, readAddress, readCidr, writeAddress } from './cidr.ts';
 
 /** The fields that the rules are about; the schema's own type would make the two files depend on each other. */
@@ -18,6 +19,7 @@ interface Wanted {
   adminUsername?: string | undefined;
   systemPool: string;
   userPool: string;
+  gateways?: number | undefined;
 }
 
 interface Problem {
@@ -76,6 +78,12 @@ function poolProblems(spec: Wanted): Problem[] {
   const problems: Problem[] = [];
   if (spec.systemPool === spec.userPool) {
     problems.push({ field: 'userPool', message: 'The two node pools need two names.' });
+  }
+  if (spec.gateways) {
+    for (const field of ['systemPool', 'userPool'] as const) {
+      if (spec[field] !== gatewayMark.value) continue;
+      problems.push({ field, message: `${gatewayMark.value} is the name of the pool of gateway nodes.` });
+    }
   }
   if (spec.userSize !== undefined && !hasUserPool(spec)) {
     problems.push({
@@ -157,7 +165,10 @@ function hasPodRange(spec: Wanted): boolean {
 
 function roomFor(spec: Wanted, pods: Range): boolean {
   if (!hasPodRange(spec)) return true;
-  const most = Math.max(spec.nodes, spec.autoscaleMax ?? 0) + Math.max(spec.userNodes, spec.userAutoscaleMax ?? 0);
+  const most =
+    Math.max(spec.nodes, spec.autoscaleMax ?? 0) +
+    Math.max(spec.userNodes, spec.userAutoscaleMax ?? 0) +
+    (spec.gateways ?? 0);
   return pods.prefix <= 24 && 2 ** (24 - pods.prefix) >= most;
 }
 

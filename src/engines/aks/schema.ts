@@ -94,6 +94,9 @@ const poolName = z
   .string()
   .regex(/^[a-z][a-z0-9]{0,11}$/, 'A node pool has at most 12 small letters and digits and begins with a letter.');
 
+/** Most gateway nodes that a person may ask for. */
+export const mostGateways = 30;
+
 /** Offered before all others: what a small cluster needs, in nearly every location. */
 export const defaultSize = 'Standard_D2s_v5';
 
@@ -237,6 +240,11 @@ const fields = z.object({
   }),
   systemPool: field(poolName.default('system'), { label: 'Name of the system pool', order: 25 }),
   userPool: field(poolName.default('user'), { label: 'Name of the user pool', order: 26 }),
+  gateways: field(count(0, mostGateways).optional(), {
+    label: 'Gateway nodes',
+    help: 'A pool apart for what lets traffic in; machines like those of the system pool.',
+    order: 27,
+  }),
 });
 
 /** What a cluster is to be. A name and a location are enough. */

@@ -1,7 +1,10 @@
 import type { AgentPool, ManagedCluster, ManagedClusterAgentPoolProfile } from '@azure/arm-containerservice';
 import { Fault } from '../../core/errors.ts';
 import type { Call, ClusterUpdate, Operation } from '../../core/ports/engine.ts';
+import { withAddons } from './addons.ts';
 import type { Arm } from './arm.ts';
+import { gatewayStep } from './gateways.ts';
+import { withPolicy } from './network-policy.ts';
 import { type Act, handleOf } from './operations.ts';
 import { isSystem, pools, poolVersion, stateOf, stepOf, stopped, versionOf } from './states.ts';
 import { minorsBetween, newer, satisfies } from './versions.ts';
@@ -14,7 +17,7 @@ export interface Step {
 
 /**
  * What to do next, or null when the cluster is as wanted. One thing at a time, in the order that Azure allows: power, the control plane's
- * version, each pool's version, then the pool's autoscaler and size. Throws `conflict` (retryable) while something else goes on, and
+ * version, each pool's version, then the pool's autoscaler and size, then all else. Throws `conflict` (retryable) while something else goes on, and
  * `bad-input` for what cannot be.
  */
 export function nextStep(found: ManagedCluster, name: string, update: ClusterUpdate): Step | null {
@@ -28,7 +31,12 @@ export function nextStep(found: ManagedCluster, name: string, update: ClusterUpd
   }
   if (update.power === 'on' && stopped(found)) return power(name, 'start');
   if (update.power === 'off') return stopped(found) ? null : power(name, 'stop');
-  const change = upgradeStep(found, name, update) ?? poolStep(found, name, update);
+  const change =
+    upgradeStep(found, name, update) ??
+    poolStep(found, name, update) ??
+    gatewayStep(found, name, update.gateways) ??
+    bodyStep(found, name, update.networkPolicy === undefined ? null : withPolicy(found, update.networkPolicy)) ??
+    bodyStep(found, name, update.addons ? withAddons(found, update.addons) : null);
   if (change && stopped(found)) {
     throw new Fault('conflict', 'The cluster is stopped, and Azure changes nothing but running ones.', {
       retryable: false,
@@ -51,27 +59,32 @@ function upgradeStep(found: ManagedCluster, name: string, update: ClusterUpdate)
   const current = versionOf(found) ?? '0.0';
   if (!satisfies(current, wanted)) {
     refuseUpgrade(current, wanted);
-    return {
-      act: 'upgrade',
-      send: (arm, group, call) =>
-        arm.write(call, () => {
-          const { status: _status, agentPoolProfiles, ...rest } = found;
-          // A PUT replaces everything, so what is there goes back with one thing changed. The pools keep their versions until it is their turn.
-          const body: ManagedCluster = { ...rest, kubernetesVersion: wanted };
-          if (agentPoolProfiles) body.agentPoolProfiles = agentPoolProfiles.map(withoutReadings);
-          return handleOf(
-            arm.aks.managedClusters.createOrUpdate(group, name, body, ifMatch(found.eTag)),
-            name,
-            'upgrade',
-          );
-        }),
-    };
+    // The pools keep their versions until it is their turn.
+    return changeBody(found, name, 'upgrade', { kubernetesVersion: wanted });
   }
   const behind = pools(found).find((pool) => {
     const version = poolVersion(pool);
     return version !== undefined && !satisfies(version, wanted) && newer(current, version);
   });
   return behind ? changePool(name, behind.name, 'upgrade', { orchestratorVersion: current }) : null;
+}
+
+function bodyStep(found: ManagedCluster, name: string, change: Partial<ManagedCluster> | null): Step | null {
+  return change && changeBody(found, name, 'change', change);
+}
+
+/** Puts the cluster back with some of it changed: a PUT replaces everything. */
+function changeBody(found: ManagedCluster, name: string, act: Act, change: Partial<ManagedCluster>): Step {
+  return {
+    act,
+    send: (arm, group, call) =>
+      arm.write(call, () => {
+        const { status: _status, agentPoolProfiles, ...rest } = found;
+        const body: ManagedCluster = { ...rest, ...change };
+        if (agentPoolProfiles) body.agentPoolProfiles = agentPoolProfiles.map(withoutReadings);
+        return handleOf(arm.aks.managedClusters.createOrUpdate(group, name, body, ifMatch(found.eTag)), name, act);
+      }),
+  };
 }
 
 function refuseUpgrade(current: string, wanted: string): void {
@@ -149,7 +162,7 @@ function poolCalled(found: ManagedCluster, name: string | undefined): ManagedClu
 }
 
 /** Reads a pool, changes it and puts it back, unless somebody else changed it meanwhile. */
-function changePool(
+export function changePool(
   name: string,
   pool: string,
   act: Act,

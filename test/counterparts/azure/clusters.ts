@@ -99,6 +99,12 @@ export function openWorld(options: WorldOptions): World {
     );
   }
 
+  function scaleKube(cluster: Cluster): void {
+    options.kube?.scale(cluster.name, nodesOf(cluster)).catch((error: unknown) => {
+      cluster.error = { code: 'InternalError', message: String(error) };
+    });
+  }
+
   function settled(cluster: Cluster): void {
     cluster.provisioningState = 'Succeeded';
     cluster.error = null;
@@ -201,7 +207,8 @@ export function openWorld(options: WorldOptions): World {
       if (!known) {
         const pool = poolOf(wanted, cluster.kubernetesVersion);
         cluster.pools.push(pool);
-        return { pool, operation: change(cluster, 'Updating', [pool], () => undefined), isNew: true };
+        const operation = change(cluster, 'Updating', [pool], () => scaleKube(cluster));
+        return { pool, operation, isNew: true };
       }
       const version = versionOf(properties.orchestratorVersion ?? known.orchestratorVersion, cluster.name);
       if (version.localeCompare(cluster.kubernetesVersion, 'en', { numeric: true }) > 0) {
@@ -235,13 +242,23 @@ export function openWorld(options: WorldOptions): World {
           currentOrchestratorVersion: version,
           eTag: randomUUID(),
         });
-        if (options.kube) {
-          options.kube.scale(cluster.name, nodesOf(cluster)).catch((error: unknown) => {
-            cluster.error = { code: 'InternalError', message: String(error) };
-          });
-        }
+        scaleKube(cluster);
       });
       return { pool: known, operation, isNew: false };
+    },
+
+    removePool(cluster, pool) {
+      refuseBusy(cluster);
+      refuseStopped(cluster);
+      if (pool.mode === 'System' && cluster.pools.filter((each) => each.mode === 'System').length === 1) {
+        throw provider(400, 'OperationNotAllowed', 'There has to be at least one system agent pool.');
+      }
+      const operation = change(cluster, 'Updating', [pool], () => {
+        cluster.pools = cluster.pools.filter((each) => each !== pool);
+        scaleKube(cluster);
+      });
+      pool.provisioningState = 'Deleting';
+      return operation;
     },
 
     tag(cluster, tags, asked) {

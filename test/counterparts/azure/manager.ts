@@ -195,6 +195,7 @@ export function openManager(options: ManagerOptions): (asked: Asked) => Answer {
         return { status: 200, body: upgradeProfile(found) };
       case 'GET agentPools':
       case 'PUT agentPools':
+      case 'DELETE agentPools':
         return pool(found, item, asked);
       default:
         throw unknownPath(asked);
@@ -211,6 +212,7 @@ export function openManager(options: ManagerOptions): (asked: Asked) => Answer {
     }
     const known = found.pools.find((each) => each.name === name);
     if (!known) throw provider(404, 'NotFound', `Could not find the agent pool ${name} of ${found.name}.`);
+    if (asked.method === 'DELETE') return accepted(202, asked, found, world.removePool(found, known).id);
     return { status: 200, body: poolView(known, found, subscriptionId) };
   }
 

@@ -38,6 +38,15 @@ export function checkPool(pool: Json, location: string): void {
       `The value of parameter agentPool.name is invalid. Error details: The name ${name} is not valid.`,
     );
   }
+  for (const label of Object.keys((pool.nodeLabels ?? {}) as Json)) {
+    // As quoted in Azure/AKS#4613.
+    if (!/(^|\.)(kubernetes|k8s)\.io\//.test(label) || /^(kubelet|node)\.kubernetes\.io\//.test(label)) continue;
+    throw provider(
+      400,
+      'BadRequest',
+      "For Kubernetes version greater than or equal to 1.16, node label keys in the 'kubernetes.io' or 'k8s.io' namespace must begin with an allowed prefix (kubelet.kubernetes.io, node.kubernetes.io). For more information, please check https://aka.ms/aks-node-labels-116.",
+    );
+  }
   const size = sizes.find((each) => each.name === pool.vmSize);
   if (!size || size.restricted) {
     const allowed = sizes.filter((each) => !each.restricted).map((each) => each.name.toLowerCase());

@@ -96,6 +96,7 @@ export interface World {
     body: Json,
     asked: Asked,
   ): { pool: Pool; operation: Operation; isNew: boolean };
+  removePool(cluster: Cluster, pool: Pool): Operation;
   tag(cluster: Cluster, tags: Record<string, string>, asked: Asked): Operation;
   power(cluster: Cluster, on: boolean): Operation;
   abort(cluster: Cluster): Operation;
