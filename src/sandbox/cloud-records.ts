@@ -27,6 +27,10 @@ export type ClusterRecord = {
   apiUp: boolean;
   adminToken: string;
   tokenKey: string;
+  /** Names of machines that were taken away from among the others; their numbers are not used again. */
+  gaps: string[];
+  /** When machines that took the place of others were made, by name. */
+  made: Record<string, string>;
   /** Where its API is when it has a server of its own. */
   endpoint?: string;
 };
@@ -62,6 +66,8 @@ export type OperationRecord = {
   gateways?: number;
   networkPolicy?: boolean;
   addons?: Record<string, boolean>;
+  /** The machine of this name goes. */
+  retire?: string;
   /** A fault that was taken at the start: fails or stops at a percentage. */
   fault?: { fail?: Failure; atPercent: number };
   error?: Failure;
@@ -76,7 +82,7 @@ export type Happening = { at: string; type: 'info' | 'error'; message: string };
 export type Step = { name: string; ms: number };
 
 /** What an update changes a cluster to; what it does not name stays. */
-export type Change = Pick<OperationRecord, 'nodes' | 'version' | 'gateways' | 'networkPolicy' | 'addons'>;
+export type Change = Pick<OperationRecord, 'nodes' | 'version' | 'gateways' | 'networkPolicy' | 'addons' | 'retire'>;
 
 /** The steps of an operation, in order; a create takes 60 s at speed 1. */
 export function stepsOf(operation: Pick<OperationRecord, 'type'> & Change): Step[] {
@@ -98,6 +104,12 @@ export function stepsOf(operation: Pick<OperationRecord, 'type'> & Change): Step
     ];
   }
   const steps: Step[] = [];
+  if (operation.retire !== undefined) {
+    const goes: Step = { name: 'Retiring machine', ms: 10_000 };
+    const fewer = operation.nodes !== undefined || operation.gateways !== undefined;
+    // Other machines may be in trouble as well, so it is over without a look at all of them.
+    return fewer ? [goes] : [goes, { name: 'Booting machine', ms: 15_000 }];
+  }
   if (operation.version !== undefined) {
     steps.push({ name: 'Upgrading control plane', ms: 20_000 }, { name: 'Upgrading nodes', ms: 20_000 });
   }
@@ -115,8 +127,8 @@ export function kept(record: ClusterRecord | OperationRecord): JsonObject {
 
 /** A cluster's record as it was kept. */
 export function clusterOf(body: JsonObject): ClusterRecord {
-  // What was kept before there were gateways, network policies and add-ons lacks them.
-  const before = { gateways: 0, networkPolicy: false, addons: [] };
+  // What an older sandbox has kept lacks them.
+  const before = { gateways: 0, networkPolicy: false, addons: [], gaps: [], made: {} };
   return { ...before, ...(body as unknown as ClusterRecord), labels: textsAt(body, 'labels') };
 }
 

@@ -96,3 +96,21 @@ export function checkAddons(addons: Record<string, boolean>): void {
     );
   }
 }
+
+/** Throws a 400 when the machine that is to go is not there, or when something else is asked for with it than one fewer in its pool. */
+export function checkRetired(
+  change: { retire?: string; nodes?: number; gateways?: number; version?: string; addons?: unknown },
+  cluster: { nodes: number; gateways: number },
+  machines: readonly { name: string; gateway: boolean }[],
+): void {
+  const { retire = '', nodes, gateways } = change;
+  const machine = machines.find(({ name }) => name === retire);
+  if (machine === undefined) throw badField('retire', `There is no machine ${retire}.`);
+  if (change.version !== undefined || change.addons !== undefined)
+    throw badField('retire', 'A machine is retired by itself, not with other changes.');
+  const other = machine.gateway ? nodes : gateways;
+  const left = machine.gateway ? gateways : nodes;
+  const had = machine.gateway ? cluster.gateways : cluster.nodes;
+  if (other !== undefined || (left !== undefined && left !== had - 1))
+    throw badField('nodes', 'With a machine that goes for good, its pool is smaller by one.');
+}

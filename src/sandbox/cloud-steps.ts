@@ -1,6 +1,7 @@
 import { SIZES } from './catalog.ts';
 import type { ClusterBackend } from './cloud-backend.ts';
 import type { ClusterRecord, OperationRecord } from './cloud-records.ts';
+import { nodeName } from './cloud-seed.ts';
 
 /** What enforces network policies; it runs like an add-on and is none that can be chosen. */
 const NETWORK_AGENT = 'network-policy-agent';
@@ -13,18 +14,17 @@ export function takeStep(
   backend: ClusterBackend | undefined,
 ): void {
   const size = SIZES.find((offer) => offer.name === cluster.size);
-  const seed = (from: number, to: number): void => {
+  const seed = (from: number, to: number, gateway = false): void => {
     if (size === undefined) return;
-    for (let index = from; index < to; index += 1) backend?.seedNode(cluster, size, index);
+    for (const index of numbersOf(cluster, to, gateway).slice(from)) backend?.seedNode(cluster, size, index, gateway);
   };
-  const seedGateways = (from: number, to: number): void => {
-    if (size === undefined) return;
-    for (let index = from; index < to; index += 1) backend?.seedNode(cluster, size, index, true);
+  const remove = (from: number, to: number, gateway = false): void => {
+    for (const index of numbersOf(cluster, to, gateway).slice(from)) backend?.removeNode(cluster, index, gateway);
   };
   switch (step) {
     case 'Joining nodes':
       seed(0, cluster.nodes);
-      seedGateways(0, cluster.gateways);
+      seed(0, cluster.gateways, true);
       if (cluster.networkPolicy) backend?.seedAddon(NETWORK_AGENT);
       break;
     case 'Upgrading control plane':
@@ -35,8 +35,8 @@ export function takeStep(
       break;
     case 'Resizing gateway pool': {
       const wanted = operation.gateways ?? cluster.gateways;
-      seedGateways(cluster.gateways, wanted);
-      for (let index = wanted; index < cluster.gateways; index += 1) backend?.removeNode(cluster, index, true);
+      seed(cluster.gateways, wanted, true);
+      remove(wanted, cluster.gateways, true);
       cluster.gateways = wanted;
       break;
     }
@@ -55,11 +55,51 @@ export function takeStep(
     case 'Resizing node pool': {
       const wanted = operation.nodes ?? cluster.nodes;
       seed(cluster.nodes, wanted);
-      for (let index = wanted; index < cluster.nodes; index += 1) backend?.removeNode(cluster, index);
+      remove(wanted, cluster.nodes);
       cluster.nodes = wanted;
+      break;
+    }
+    case 'Retiring machine': {
+      const machine = machinesIn(cluster).find(({ name }) => name === operation.retire);
+      // Repeated after a restart, it has gone.
+      if (machine === undefined) break;
+      backend?.removeNode(cluster, machine.index, machine.gateway);
+      const wanted = machine.gateway ? operation.gateways : operation.nodes;
+      if (wanted === undefined) break;
+      cluster.gaps = [...cluster.gaps, machine.name];
+      if (machine.gateway) cluster.gateways = wanted;
+      else cluster.nodes = wanted;
+      break;
+    }
+    case 'Booting machine': {
+      const machine = machinesIn(cluster).find(({ name }) => name === operation.retire);
+      if (machine === undefined || size === undefined) break;
+      backend?.seedNode(cluster, size, machine.index, machine.gateway);
+      cluster.made = { ...cluster.made, [machine.name]: new Date().toISOString() };
       break;
     }
     default:
       break;
   }
+}
+
+/** The numbers of a pool's machines, the first `count` that are not left out. */
+function numbersOf(cluster: ClusterRecord, count: number, gateway: boolean): number[] {
+  const numbers: number[] = [];
+  for (let index = 0; numbers.length < count; index += 1) {
+    if (!cluster.gaps.includes(nodeName(cluster, index, gateway))) numbers.push(index);
+  }
+  return numbers;
+}
+
+/** The machines of a cluster. */
+export function machinesIn(
+  cluster: ClusterRecord,
+): { name: string; index: number; gateway: boolean; createdAt: string }[] {
+  const ofPool = (count: number, gateway: boolean) =>
+    numbersOf(cluster, count, gateway).map((index) => {
+      const name = nodeName(cluster, index, gateway);
+      return { name, index, gateway, createdAt: cluster.made[name] ?? cluster.createdAt };
+    });
+  return [...ofPool(cluster.nodes, false), ...ofPool(cluster.gateways, true)];
 }

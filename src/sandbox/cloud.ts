@@ -20,13 +20,14 @@ import {
   CloudError,
   type ClusterWish,
   checkAddons,
+  checkRetired,
   checkVersion,
   checkWish,
   fingerprintOf,
   type Quota,
 } from './cloud-rules.ts';
 import { type CloudActions, OperationRunner } from './cloud-runner.ts';
-import { takeStep } from './cloud-steps.ts';
+import { machinesIn, takeStep } from './cloud-steps.ts';
 import type { SandboxDatabase } from './database.ts';
 import type { Faults } from './faults.ts';
 import { KubeApi } from './kube-api.ts';
@@ -199,6 +200,8 @@ export class Cloud {
     const cluster: ClusterRecord = {
       ...wish,
       addons: [],
+      gaps: [],
+      made: {},
       id: randomBytes(6).toString('hex'),
       status: 'PROVISIONING',
       statusMessage: '',
@@ -234,6 +237,7 @@ export class Cloud {
       checkVersion(cluster.version, version);
     }
     if (change.addons !== undefined) checkAddons(change.addons);
+    if (change.retire !== undefined) checkRetired(change, cluster, machinesIn(cluster));
     this.#quotas.check(this.used(), {
       clusters: 0,
       nodes: machinesOf({ ...cluster, ...change }) - machinesOf(cluster),

@@ -37,6 +37,7 @@ const UPDATE = z.strictObject({
   gateways: GATEWAYS.optional(),
   networkPolicy: z.boolean().optional(),
   addons: z.record(z.string(), z.boolean()).optional(),
+  retire: z.string().max(80).optional(),
   labels: LABELS.optional(),
   labelFingerprint: z.string().optional(),
 });

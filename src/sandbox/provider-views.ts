@@ -2,6 +2,7 @@ import { ADDONS, CONTROL_PLANE_PRICE_PER_HOUR, REGIONS, SANDBOX_TITLE, SIZES, VE
 import type { Cloud } from './cloud.ts';
 import type { ClusterRecord, OperationRecord } from './cloud-records.ts';
 import { fingerprintOf } from './cloud-rules.ts';
+import { machinesIn } from './cloud-steps.ts';
 import type { JsonObject } from './json.ts';
 
 /** What the provider API shows of a cluster. */
@@ -25,6 +26,7 @@ export function clusterView(cluster: ClusterRecord, url: string): JsonObject {
     statusMessage,
     createdAt,
     operation,
+    machines: machinesIn(cluster).map((machine) => ({ name: machine.name, createdAt: machine.createdAt })),
     endpoint: apiUp ? endpointOf(cluster, url) : null,
     pricePerHour: pricePerHour(cluster),
     currency: 'USD',

@@ -184,6 +184,40 @@ export function updateRules(suite: Suite): void {
   );
 
   rule(
+    'update-retire',
+    async () => {
+      const target = await suite.running();
+      const { harness, client } = suite;
+      const machines = async () => (await harness.machines?.(target)) ?? [];
+      const before = await machines();
+      const [first, last] = [before[0], before.at(-1)];
+      if (!first || !last || before.length < 2) throw new Error('the harness shows no machines; give a reason in skip');
+      const replace: ClusterUpdate = {
+        ...(first.pool === undefined ? {} : { pool: first.pool }),
+        nodes: before.length,
+        retire: { node: first.node, before: Date.now() },
+      };
+      expect(await suite.drive(target, replace)).toBeGreaterThan(0);
+      const after = await machines();
+      expect(after).toHaveLength(before.length);
+      expect(after.map(({ id }) => id)).not.toContain(first.id);
+      for (const { id } of before.slice(1)) expect(after.map((each) => each.id)).toContain(id);
+      // The one that came under the same name, or under another, is not taken for the old one.
+      const writes = await harness.writes();
+      expect(await client.update(target, replace, callFor())).toBeNull();
+      expect(await harness.writes()).toBe(writes);
+      const nodes = before.length - 1;
+      const remove: ClusterUpdate = { ...replace, nodes, retire: { node: last.node, before: Date.now() } };
+      expect(await suite.drive(target, remove)).toBeGreaterThan(0);
+      const left = await machines();
+      expect(left.map(({ id }) => id)).toEqual(after.map(({ id }) => id).filter((id) => id !== last.id));
+      expect(await client.observe(target, callFor())).toMatchObject({ state: 'running', nodes });
+      expect(await client.update(target, remove, callFor())).toBeNull();
+    },
+    ({ engine }) => !engine.capabilities.retire && 'it retires no single machines',
+  );
+
+  rule(
     'update-failed',
     async () => {
       const target = await suite.running();

@@ -106,6 +106,8 @@ export interface Harness {
   secrets(): Promise<string[]>;
   /** Clusters of this name that were ever made. */
   made(externalName: string): Promise<number>;
+  /** The machines of a running cluster as the provider has them: node name, and an identity that a new machine of that name does not share. */
+  machines?(target: Target): Promise<{ node: string; id: string; pool?: string }[]>;
   /** Connections from the engine that are open now, as the provider's side sees them. */
   openConnections(): number;
   faults: Faults;

@@ -20,6 +20,7 @@ export const rules = {
   'update-gateways': 'makes a pool of gateway nodes, scales it and takes it away',
   'update-policy': 'turns the enforcement of network policies on and off, step by step until null',
   'update-addons': "turns the provider's add-ons on and off, and refuses names that there are not",
+  'update-retire': 'replaces and removes the machine of a chosen node, once',
   'update-failed': 'tells an update that failed at the provider apart from the cluster, which goes on',
   'update-absent': 'refuses to update a cluster that does not exist',
   'delete-gone': 'deletes to absent',

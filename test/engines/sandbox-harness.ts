@@ -71,6 +71,12 @@ export async function openSandboxHarness(options: HarnessOptions = {}): Promise<
       return writing.reduce((sum, kind) => sum + (kinds[kind]?.received ?? 0), 0);
     },
     made: async (name) => (await calls()).creates[name]?.made ?? 0,
+    async machines({ externalName }) {
+      const { machines } = (await provider.ask('GET', `/v1/clusters/${externalName}`)) as {
+        machines: { name: string; createdAt: string }[];
+      };
+      return machines.map(({ name, createdAt }) => ({ node: name, id: `${name} ${createdAt}` }));
+    },
     openConnections: () => proxy.open(),
     faults: {
       loseCreateAnswer: async () => void (await onRequests({ loseAnswer: true }, 'POST', 1)),

@@ -4,7 +4,7 @@ import { readSpec } from '../fields.ts';
 import { type HttpAnswer, openHttp } from '../http.ts';
 import type { Explanation } from '../http-faults.ts';
 import { oneLine, scrub } from '../scrub.ts';
-import { gatewaysIn, nodesIn } from './pools.ts';
+import { gatewaysIn, nodesIn, retiredIn } from './pools.ts';
 import { SandboxCluster, type SandboxProvisioner } from './schema.ts';
 import {
   clusterLabel,
@@ -86,6 +86,12 @@ export function openSandboxClient(params: typeof SandboxProvisioner._output): En
       checkUpdate(update);
       const found = await findOwn(target, call);
       if (!found) throw gone(target);
+      const retired = retiredIn(found, update);
+      if (retired !== null) {
+        const answer = await http.send({ method: 'PATCH', path: pathOf(target), body: retired }, call);
+        if (answer.status === 404) throw gone(target);
+        return begun(answer);
+      }
       const body: Record<string, unknown> = {};
       // Asked for again although it is as wanted: whatever went wrong on the way is then made good.
       const whole = stateOf(found.status) !== 'running';

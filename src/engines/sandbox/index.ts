@@ -26,10 +26,9 @@ export const sandbox: Engine = {
     addons: true,
     networkPolicy: true,
     gateways: true,
-    retire: false,
+    retire: true,
   },
   instead: {
-    retire: 'Scale the cluster up by one node and remove the broken one.',
     autoscale: 'The sandbox has no autoscaler; set the number of nodes instead.',
     power: 'Sandbox clusters cost nothing, so there is nothing to gain by stopping one.',
   },

@@ -25,3 +25,19 @@ export function gatewaysIn(update: { pool?: string; nodes?: number; gateways?: n
 export function nodesIn(update: { pool?: string; nodes?: number }): number | undefined {
   return update.pool === gatewayPool ? undefined : update.nodes;
 }
+
+/** What asks the provider to retire the machine that an update names; null when that machine is gone or a new one. */
+export function retiredIn(
+  found: { nodes: number; gateways: number; machines: { name: string; createdAt: string }[] },
+  update: { pool?: string; nodes?: number; gateways?: number; retire?: { node: string; before: number } },
+): Record<string, unknown> | null {
+  const { retire } = update;
+  const machine = found.machines.find(({ name }) => name === retire?.node);
+  if (!retire || !machine || Date.parse(machine.createdAt) > retire.before) return null;
+  const [nodes, gateways] = [nodesIn(update), gatewaysIn(update)];
+  return {
+    retire: retire.node,
+    ...(nodes !== undefined && nodes !== found.nodes ? { nodes } : {}),
+    ...(gateways !== undefined && gateways !== found.gateways ? { gateways } : {}),
+  };
+}

@@ -20,6 +20,7 @@ export const ClusterAnswer = z.object({
   statusMessage: z.string().nullish(),
   operation: z.string().nullish(),
   endpoint: z.string().nullish(),
+  machines: z.array(z.object({ name: z.string(), createdAt: z.string() })).default([]),
 });
 export type ClusterAnswer = z.infer<typeof ClusterAnswer>;
 
