@@ -130,6 +130,7 @@ export function openChanges(params: HeatProvisioner, api: Api, stacks: Stacks, t
       const role = roleOfPool(update.pool);
       set(role, update.nodes, role === 'nodes' ? 'the number of worker nodes' : 'the number of gateways');
     }
+    if (update.gateways !== undefined) set('gateways', update.gateways, 'the number of gateways');
     if (update.version !== undefined) set('version', update.version, 'the version of Kubernetes');
     return wanted;
   }

@@ -1,6 +1,7 @@
 import { Fault } from '../../core/errors.ts';
 import type { Call, Choice, EngineClient, ExternalCluster, Operation, Target } from '../../core/ports/engine.ts';
 import { oneLine } from '../scrub.ts';
+import { cannot } from '../unsupported.ts';
 import { notHeat, openApi } from './api.ts';
 import { openChanges } from './changes.ts';
 import { checkAll } from './check.ts';
@@ -104,6 +105,8 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
           next: 'Set the number of nodes instead.',
         });
       }
+      if (update.addons !== undefined) cannot('OpenStack Heat', 'change the add-ons of');
+      if (update.networkPolicy !== undefined) cannot('OpenStack Heat', 'change the network policies of');
       const stack = await stacks.findOwn(target, call);
       if (!stack) throw gone(target);
       if (update.power) return changes.switchPower(stack, update.power, call);

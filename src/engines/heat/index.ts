@@ -24,13 +24,15 @@ export const heat: Engine = {
     log: true,
     addons: false,
     networkPolicy: false,
-    gateways: false,
+    gateways: true,
     retire: false,
   },
   instead: {
     retire:
       'Mark the server as unhealthy in OpenStack (`openstack stack resource mark unhealthy`), then update the stack.',
     addons: 'OpenStack Heat has no add-ons of its own; put them into the cluster with `addon enable`.',
+    networkPolicy:
+      'What enforces network policies is chosen by the Heat template when a cluster is made, such as with network_plugin=calico of the usual one; make the cluster anew to change it.',
     autoscale: 'A Heat template sets the number of nodes as a parameter; scale the pools by hand instead.',
   },
   liveParameters: true,
@@ -75,6 +77,7 @@ function afterUpdate(spec: Record<string, unknown>, update: ClusterUpdate): Reco
       next: 'Set the number of nodes instead.',
     });
   }
+  if (update.gateways !== undefined) return afterUpdate(spec, { pool: poolNames.gateways, nodes: update.gateways });
   if (update.nodes !== undefined) {
     const role = update.pool === poolNames.gateways ? 'gateways' : 'nodes';
     if (update.pool !== undefined && update.pool !== poolNames[role]) {
