@@ -22,7 +22,11 @@ const Input = z.object({
   mirrors: z.array(z.object({ from: z.string(), to: z.string() })).default([]),
 });
 type Input = z.infer<typeof Input>;
-const Progress = z.object({ since: z.number().optional() });
+const Progress = z.object({
+  since: z.number().optional(),
+  /** What the pod ended with, kept before it is removed. */
+  ended: z.object({ code: z.number(), said: z.string() }).optional(),
+});
 
 const jobs: Place = { base: '/apis/batch/v1', plural: 'jobs', namespaced: true, coming: false };
 const steps = ['Start a pod in the cluster', 'Wait for what it finds'];
@@ -94,7 +98,7 @@ export const checkDns: WorkOperation = {
 
   async step(talk, work) {
     const input = Input.parse(work.input);
-    const { since } = Progress.parse(work.progress);
+    const { since, ended } = Progress.parse(work.progress);
     const job = await jobOf(talk, input);
     if (since === undefined) {
       await ensureNamespace(talk, home);
@@ -110,8 +114,11 @@ export const checkDns: WorkOperation = {
       }
       return { state: 'wait', ms: 1_000, progress: { since: talk.now() }, at: 1, note: 'A pod looks the names up.' };
     }
-    const ended = await endedPod(talk, job);
     if (!ended) {
+      const found = await endedPod(talk, job);
+      if (found) {
+        return { state: 'again', progress: { since, ended: found }, at: 1, note: 'The pod has looked the names up.' };
+      }
       const live = await readObject(talk, jobs, job);
       if (live && talk.now() - since <= withinMs) {
         const reasons = await reasonsOf(talk, jobs, job, 1);
