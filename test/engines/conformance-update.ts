@@ -206,6 +206,13 @@ export function updateRules(suite: Suite): void {
       const writes = await harness.writes();
       expect(await client.update(target, replace, callFor())).toBeNull();
       expect(await harness.writes()).toBe(writes);
+      // Nothing is made smaller by another than the one that was meant.
+      const strange: ClusterUpdate = {
+        ...replace,
+        nodes: before.length - 1,
+        retire: { node: 'no-such-node', before: Date.now() },
+      };
+      expect(['bad-input', 'not-found']).toContain((await faultOf(client.update(target, strange, callFor()))).kind);
       const nodes = before.length - 1;
       const remove: ClusterUpdate = { ...replace, nodes, retire: { node: last.node, before: Date.now() } };
       expect(await suite.drive(target, remove)).toBeGreaterThan(0);

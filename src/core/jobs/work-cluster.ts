@@ -4,7 +4,7 @@
  */
 import { Fault } from '../errors.ts';
 import type { WorkStep } from '../ports/work.ts';
-import type { Job } from '../records.ts';
+import type { Cluster, Job } from '../records.ts';
 import { formatDuration } from '../units.ts';
 import {
   atStep,
@@ -67,9 +67,16 @@ export const workCluster: JobKind = {
     // Null is the provider's word that all is as wanted: the work goes on.
     const { provider: _done, ...rest } = work;
     const { operation: _over, update: _update, ...free } = job;
-    return { do: 'wait', ms: 100, job: { ...free, attempt: 0, work: rest }, cluster };
+    return { do: 'wait', ms: 100, job: { ...free, attempt: 0, work: rest }, cluster: asWanted(look) };
   },
 };
+
+/** The cluster as it is wanted to be from now on, where its provider was asked for another number of nodes. */
+function asWanted({ job, cluster, wanted }: Look): Cluster {
+  if (job.update?.nodes === undefined || wanted === undefined || wanted instanceof Fault) return cluster;
+  const { spec, summary, nodes } = wanted;
+  return { ...cluster, spec, summary, ...(nodes === undefined ? {} : { nodes }) };
+}
 
 function stepped(look: Look, step: WorkStep): Decision {
   const { job, now, cluster } = look;

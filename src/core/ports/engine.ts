@@ -238,7 +238,7 @@ export interface ClusterUpdate {
   /**
    * The machine of the node of this name goes; one of that name that was made after `before` (epoch milliseconds) is the new one already. `pool`
    * and `nodes` go with it, and say how many nodes that pool is to have then: as many as it had, and another machine takes the place; one
-   * fewer, and none does. The node is drained before, by whoever asks.
+   * fewer, and none does, whenever it was made. No other machine ever goes for it. The node is drained before, by whoever asks.
    */
   retire?: { node: string; before: number };
 }

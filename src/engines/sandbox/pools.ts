@@ -1,4 +1,5 @@
 /** The pools of a sandbox cluster, from what is wanted and from what is there. Pure. */
+import { Fault } from '../../core/errors.ts';
 import type { NodePool } from '../../core/ports/engine.ts';
 import { gatewayPool, mostGateways, poolName } from './schema.ts';
 
@@ -26,18 +27,30 @@ export function nodesIn(update: { pool?: string; nodes?: number }): number | und
   return update.pool === gatewayPool ? undefined : update.nodes;
 }
 
-/** What asks the provider to retire the machine that an update names; null when that machine is gone or a new one. */
+/**
+ * What asks the provider to retire the machine that an update names; null when that is done. A pool is never made smaller by another machine
+ * than the one that was meant: that there is none of the name is a Fault then.
+ */
 export function retiredIn(
   found: { nodes: number; gateways: number; machines: { name: string; createdAt: string }[] },
   update: { pool?: string; nodes?: number; gateways?: number; retire?: { node: string; before: number } },
 ): Record<string, unknown> | null {
   const { retire } = update;
-  const machine = found.machines.find(({ name }) => name === retire?.node);
-  if (!retire || !machine || Date.parse(machine.createdAt) > retire.before) return null;
+  if (!retire) return null;
+  const machine = found.machines.find(({ name }) => name === retire.node);
   const [nodes, gateways] = [nodesIn(update), gatewaysIn(update)];
-  return {
-    retire: retire.node,
-    ...(nodes !== undefined && nodes !== found.nodes ? { nodes } : {}),
-    ...(gateways !== undefined && gateways !== found.gateways ? { gateways } : {}),
+  const fewer = {
+    ...(nodes !== undefined && nodes < found.nodes ? { nodes } : {}),
+    ...(gateways !== undefined && gateways < found.gateways ? { gateways } : {}),
   };
+  const shrinks = Object.keys(fewer).length > 0;
+  if (!machine && shrinks) {
+    throw new Fault('not-found', `The sandbox provider has no machine ${retire.node}.`, {
+      field: 'node',
+      whose: 'provider',
+      retryable: false,
+    });
+  }
+  const isNew = machine !== undefined && Date.parse(machine.createdAt) > retire.before;
+  return machine && (shrinks || !isNew) ? { retire: retire.node, ...fewer } : null;
 }

@@ -28,7 +28,7 @@ export type Eviction =
   | { pod: DrainPod; is: 'going' }
   /** A disruption budget does not allow it now; `why` has its name and numbers. */
   | { pod: DrainPod; is: 'blocked'; why: string; budget: string }
-  /** The API asks for patience, for a reason that has nothing to do with the pod. */
+  /** It cannot be asked for now, for a reason that passes. */
   | { pod: DrainPod; is: 'later'; why: string };
 
 /** How many evictions are asked for at once. */
@@ -68,7 +68,10 @@ async function evictOne(talk: Talk, pod: DrainPod, dryRun: boolean): Promise<Evi
     if (thrown.kind === 'not-found' || thrown.kind === 'conflict') return { pod, is: 'going' };
     const refused = refusalIn(thrown);
     if (refused) return { pod, is: 'blocked', ...refused };
-    if (thrown.kind === 'rate-limited') return { pod, is: 'later', why: thrown.message };
+    if (thrown.kind === 'rate-limited') return { pod, is: 'later', why: 'the API asks for patience' };
+    // In a namespace that is being deleted nothing can be made any more, evictions included; its pods go with it.
+    if (thrown.kind === 'not-allowed' && /because it is being terminated/.test(thrown.detail ?? thrown.message))
+      return { pod, is: 'later', why: `namespace ${pod.namespace} is being deleted, and its pods with it` };
     throw thrown;
   }
 }

@@ -105,7 +105,7 @@ function waitingFor(node: string, pods: readonly DrainPod[], asked: readonly Evi
     ...(ending > 0 ? [`${count(ending, 'pod')} ending`] : []),
     ...(blocked.length > 0 ? [`not allowed yet: ${blocked.join('; ')}`] : []),
     ...stuck,
-    ...(asked.some(({ is }) => is === 'later') ? ['the API asks for patience'] : []),
+    ...new Set(asked.flatMap((each) => (each.is === 'later' ? [each.why] : []))),
   ];
   return `${count(pods.length, 'pod')} left on ${node}${parts.length > 0 ? `: ${parts.join('; ')}` : ''}.`;
 }

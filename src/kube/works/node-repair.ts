@@ -275,7 +275,8 @@ function retireOf(input: Input, node: NodeProgress): ClusterUpdate {
   return {
     ...(node.pool === undefined ? {} : { pool: node.pool }),
     nodes: input.by === 'replace' ? node.size : node.size - 1,
-    retire: { node: node.name, before: node.since },
+    // Its clock shows whole seconds alone.
+    retire: { node: node.name, before: node.since + 999 },
   };
 }
 
