@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Agent } from 'undici';
 import { Fault } from '../core/errors.ts';
 import type { Call } from '../core/ports/engine.ts';
+import { boundTo, gaveUp, unlessAborted } from './bound.ts';
 import {
   type Asked,
   type BadAnswer,
@@ -170,7 +171,7 @@ export function openHttp(options: HttpOptions): Http {
         method: request.method ?? 'GET',
         secrets: options.secrets,
       };
-      const { signal, done } = within(call);
+      const { signal, done } = boundTo(call);
       try {
         let renewed = false;
         for (let attempt = 0; ; attempt += 1) {
@@ -216,32 +217,6 @@ async function rest(ms: number, signal: AbortSignal): Promise<void> {
     // An abort ends the pause; the loop turns it into the Fault.
     if (!signal.aborted) throw thrown;
   }
-}
-
-/** One signal for the caller's abort and the deadline; `done` releases the timer. */
-function within(call: Call): { signal: AbortSignal; done: () => void } {
-  const timer = new AbortController();
-  const timeout = setTimeout(() => timer.abort(), Math.max(0, Math.min(call.deadline - Date.now(), 2 ** 31 - 1)));
-  if (call.deadline <= Date.now()) timer.abort();
-  return { signal: AbortSignal.any([call.signal, timer.signal]), done: () => clearTimeout(timeout) };
-}
-
-/**
- * Settles with the work, or rejects when the signal fires: undici looks at the signal of a request only once it has a connection, so one
- * that waits for a silent server would outlive its deadline. It is not sent any more when the connection comes.
- */
-function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
-
-/** Whether the caller ended it, well before its time was over. */
-function gaveUp(call: Call): boolean {
-  return call.signal.aborted && Date.now() < call.deadline - 50;
 }
 
 async function readText(body: AsyncIterable<Buffer>, limit: number, asked: Asked): Promise<string> {

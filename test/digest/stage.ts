@@ -1,4 +1,5 @@
 /** What was asked to be told as it runs: a real store, Slack's port on the loopback Slack, and a clock that is moved by hand. */
+
 import { createApi } from '../../src/bot/slack/api.ts';
 import { createPort } from '../../src/bot/slack/port.ts';
 import { startSubscriptions } from '../../src/bot/subscriptions.ts';
@@ -6,6 +7,7 @@ import type { ChatPort } from '../../src/core/ports/chat.ts';
 import type { Store } from '../../src/core/ports/store.ts';
 import type { Channel, Cluster, Health, Job, Place } from '../../src/core/records.ts';
 import { clusterChanges, nextId, openStage, org, type Stage } from '../core/stage.ts';
+import { counted } from '../counted.ts';
 import { type Message, type Slack, type SlackOptions, startSlack } from '../counterparts/slack/index.ts';
 import { sampleJob } from '../jobs/samples.ts';
 import { handClock } from '../store/clocks.ts';
@@ -41,26 +43,6 @@ export interface Told {
   below(channel?: string): string[];
   messages(channel?: string): Message[];
   close(): Promise<void>;
-}
-
-function watched<T extends object>(whole: T, count: { under: number }, cut: { off: boolean }): T {
-  return new Proxy(whole, {
-    get(target, name) {
-      const found: unknown = Reflect.get(target, name, target);
-      if (typeof found !== 'function') return found;
-      return (...args: unknown[]) => {
-        if (cut.off) return new Promise(() => undefined);
-        const answer: unknown = found.apply(target, args);
-        if (!(answer instanceof Promise)) return answer;
-        count.under += 1;
-        const done = () => {
-          count.under -= 1;
-        };
-        answer.then(done, done);
-        return answer;
-      };
-    },
-  });
 }
 
 /** The title of a message: its header without the mark and the word of its tone. */
@@ -122,7 +104,7 @@ export async function openTold(options: Partial<SlackOptions> = {}, start = '202
         close: () => subscriptions.close(),
       };
       const subscriptions = startSubscriptions({
-        store: watched<Store>(store, count, cut),
+        store: counted<Store>(store, count, cut),
         cache,
         clock: {
           now: () => clock.now(),
@@ -130,7 +112,7 @@ export async function openTold(options: Partial<SlackOptions> = {}, start = '202
         },
         newId: nextId,
         log: stage.parts.log,
-        port: watched<ChatPort>(port, count, cut),
+        port: counted<ChatPort>(port, count, cut),
         org,
         approvals,
         leads: () => made.leads,

@@ -8,6 +8,7 @@ import type { ChatPort } from '../../src/core/ports/chat.ts';
 import type { Change, Store } from '../../src/core/ports/store.ts';
 import type { Job, JobState, Message as Kept, Place } from '../../src/core/records.ts';
 import { nextId, openStage, org, type Stage } from '../core/stage.ts';
+import { counted } from '../counted.ts';
 import { type Message, type Slack, startSlack } from '../counterparts/slack/index.ts';
 import { sampleJob } from '../jobs/samples.ts';
 import { handClock } from '../store/clocks.ts';
@@ -65,27 +66,6 @@ export function liveJob(id: string, state: JobState, now: number, change: Partia
 export function endOf(job: Job, state: 'Succeeded' | 'Failed', now: number): Job {
   const { dueAt: _due, ...rest } = job;
   return { ...rest, state, endedAt: now, note: state === 'Failed' ? 'The provider has no more room.' : 'It is ready.' };
-}
-
-/** Counts the calls of an object that are under way, until it is cut off: then nothing arrives and nothing is answered. */
-function counted<T extends object>(whole: T, count: { under: number }, cut: { off: boolean }): T {
-  return new Proxy(whole, {
-    get(target, name) {
-      const found: unknown = Reflect.get(target, name, target);
-      if (typeof found !== 'function') return found;
-      return (...args: unknown[]) => {
-        if (cut.off) return new Promise(() => undefined);
-        const answer: unknown = found.apply(target, args);
-        if (!(answer instanceof Promise)) return answer;
-        count.under += 1;
-        const done = () => {
-          count.under -= 1;
-        };
-        answer.then(done, done);
-        return answer;
-      };
-    },
-  });
 }
 
 export async function openLive({ channels = 1 }: LiveOptions = {}): Promise<Live> {

@@ -1,17 +1,16 @@
 import { z } from 'zod';
-import type { Button, Card } from '../card.ts';
+import type { Button } from '../card.ts';
 import { type Answer, type Command, type Context, lineOf } from '../command.ts';
-import { clusterKubeconfig, hasKubeconfig } from '../connect.ts';
-import { Fault } from '../errors.ts';
 import { atLeast } from '../policy.ts';
 import type { Cluster } from '../records.ts';
 import { appDelete } from './app-delete.ts';
 import { appNameField } from './app-deploy.ts';
 import { appRecreate } from './app-recreate.ts';
 import { appRollback } from './app-rollback.ts';
-import { clusterField, findCluster, toCaller } from './common.ts';
+import { clusterField, findCluster } from './common.ts';
+import { lookedCard, openToLook } from './look-into.ts';
 
-/** A look at what is in a cluster, as a card; with a file for what is too long. */
+/** A look at the apps of a cluster, as a card. */
 async function lookAt(
   context: Context,
   cluster: Cluster,
@@ -19,22 +18,9 @@ async function lookAt(
   args: Record<string, string>,
   buttons: Button[],
 ): Promise<Answer> {
-  if (!hasKubeconfig(cluster, context.engines)) {
-    throw new Fault('conflict', `Cluster ${cluster.name} is ${cluster.phase}, so nothing in it can be seen now.`, {
-      next: `See cluster show ${cluster.name}.`,
-    });
-  }
-  const call = context.call(10_000);
-  const kubeconfig = await clusterKubeconfig(context, cluster, { now: context.now, call });
-  const seen = await context.kube.look(kubeconfig, view, args, call);
-  const card: Card = {
-    title: `${seen.title} in ${cluster.name}`,
-    tone: seen.bad ? 'warn' : 'plain',
-    text: seen.text,
-    parts: seen.parts,
-    buttons,
-  };
-  return { ...toCaller(card), ...(seen.file ? { files: [{ ...seen.file, text: 'The whole list.' }] } : {}) };
+  const kubeconfig = await openToLook(context, cluster);
+  const seen = await context.kube.look(kubeconfig, view, args, context.call(10_000));
+  return lookedCard(context, cluster, seen, buttons);
 }
 
 function mayChange({ caller }: Context, cluster: Cluster): boolean {

@@ -2,6 +2,7 @@ import { ContainerServiceClient } from '@azure/arm-containerservice';
 import { createPipelineRequest } from '@azure/core-rest-pipeline';
 import { asFault, Fault, type FaultOptions } from '../../core/errors.ts';
 import type { Call } from '../../core/ports/engine.ts';
+import { gaveUp } from '../bound.ts';
 import { type Asked, type BadAnswer, retryAfter, statusFault, timeoutFault } from '../http-faults.ts';
 import { oneLine, scrub } from '../scrub.ts';
 import { cloudOf } from './clouds.ts';
@@ -136,7 +137,7 @@ async function once<T>(call: Call, writes: boolean, work: () => Promise<T>): Pro
   if (left === 0) timer.abort();
   const errand: Errand = {
     signal: AbortSignal.any([call.signal, timer.signal]),
-    gaveUp: () => call.signal.aborted && Date.now() < call.deadline - 50,
+    gaveUp: () => gaveUp(call),
     writes,
     sent: false,
   };

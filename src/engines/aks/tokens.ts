@@ -1,10 +1,11 @@
 import { ClientSecretCredential } from '@azure/identity';
 import { asFault, Fault } from '../../core/errors.ts';
+import { unlessAborted } from '../bound.ts';
 import { type Asked, type BadAnswer, statusFault } from '../http-faults.ts';
 import { oneLine, scrub } from '../scrub.ts';
 import { type Cloud, sameAuthority } from './clouds.ts';
 import type { AksProvisioner } from './schema.ts';
-import { errands, quiet, type Transport, unlessAborted } from './transport.ts';
+import { errands, quiet, type Transport } from './transport.ts';
 
 /** Access tokens of the provisioner's service principal. */
 export interface Tokens {

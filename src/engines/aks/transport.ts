@@ -10,6 +10,7 @@ import {
 } from '@azure/core-rest-pipeline';
 import { Agent } from 'undici';
 import { Fault } from '../../core/errors.ts';
+import { unlessAborted } from '../bound.ts';
 import { readCaBundle } from '../http.ts';
 import {
   type Asked,
@@ -213,17 +214,4 @@ function flat(headers: Record<string, string | string[] | undefined>): Record<st
     if (value !== undefined) one[name] = Array.isArray(value) ? value.join(', ') : value;
   }
   return one;
-}
-
-/**
- * Settles with the work, or rejects when the signal fires: undici looks at the signal of a request only once it has a connection, so one that
- * waits for a silent server would outlive its deadline.
- */
-export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

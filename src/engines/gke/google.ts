@@ -3,6 +3,7 @@ import type { container_v1 } from 'googleapis/build/src/apis/container/index.js'
 import type { z } from 'zod';
 import { Fault } from '../../core/errors.ts';
 import type { Call } from '../../core/ports/engine.ts';
+import { boundTo, gaveUp } from '../bound.ts';
 import { type Http, openHttp } from '../http.ts';
 import { type Asked, redirectFault, strangeAnswer, timeoutFault } from '../http-faults.ts';
 import { readKey, type ServiceAccountKey } from './key.ts';
@@ -10,7 +11,7 @@ import { readGoogleError, refusalFault } from './refusals.ts';
 import type { GkeProvisioner } from './schema.ts';
 import { accountName, explainSignIn, openSignIn } from './sign-in.ts';
 import { openTokens } from './tokens.ts';
-import { boundTo, type Fetch, gaveUp, openTransport } from './transport.ts';
+import { type Fetch, openTransport } from './transport.ts';
 import { readAnswer } from './wire.ts';
 
 /** What is handed to every call of Google's library: our connection, our token, no retries of its own. */

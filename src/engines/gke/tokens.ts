@@ -1,5 +1,6 @@
 import type { Fault } from '../../core/errors.ts';
 import type { Call } from '../../core/ports/engine.ts';
+import { gaveUp } from '../bound.ts';
 import { timeoutFault } from '../http-faults.ts';
 
 /** A bearer token and when it ends, in epoch milliseconds. */
@@ -81,5 +82,5 @@ function within<T>(call: Call, work: Promise<T>): Promise<T> {
 
 function late(call: Call): Fault {
   const asked = { provider: "Google's sign-in", method: 'GET', secrets: [] };
-  return timeoutFault(asked, call.signal.aborted && Date.now() < call.deadline - 50, true);
+  return timeoutFault(asked, gaveUp(call), true);
 }

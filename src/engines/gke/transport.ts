@@ -1,7 +1,9 @@
 /** Carries the requests of Google's library over connections of our own: bounded, without redirects, and ended by the call. */
+
 import { Agent } from 'undici';
 import { Fault } from '../../core/errors.ts';
 import type { Call } from '../../core/ports/engine.ts';
+import { gaveUp, unlessAborted } from '../bound.ts';
 import { readCaBundle } from '../http.ts';
 import { type Asked, type BadAnswer, connectionFault, timeoutFault, tooLargeFault } from '../http-faults.ts';
 
@@ -92,27 +94,4 @@ async function readText(body: AsyncIterable<Buffer>, asked: Asked): Promise<stri
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-/** Whether the caller ended it, well before its time was over. */
-export function gaveUp(call: Call): boolean {
-  return call.signal.aborted && Date.now() < call.deadline - 50;
-}
-
-/** One signal for the caller's abort and the deadline; `done` releases the timer. */
-export function boundTo(call: Call): { signal: AbortSignal; done: () => void } {
-  const timer = new AbortController();
-  const timeout = setTimeout(() => timer.abort(), Math.max(0, Math.min(call.deadline - Date.now(), 2 ** 31 - 1)));
-  if (call.deadline <= Date.now()) timer.abort();
-  return { signal: AbortSignal.any([call.signal, timer.signal]), done: () => clearTimeout(timeout) };
-}
-
-/** Settles with the work, or rejects when the signal fires: undici looks at the signal of a request only once it has a connection. */
-function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

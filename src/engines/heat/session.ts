@@ -1,5 +1,6 @@
 import { Fault } from '../../core/errors.ts';
 import type { Call } from '../../core/ports/engine.ts';
+import { gaveUp } from '../bound.ts';
 import { type Http, openHttp } from '../http.ts';
 import { timeoutFault } from '../http-faults.ts';
 import { oneLine } from '../scrub.ts';
@@ -163,8 +164,7 @@ export function openSession(params: HeatProvisioner, secrets: readonly string[])
 function within<T>(call: Call, work: Promise<T>, secrets: readonly string[]): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => {
-      const gaveUp = call.signal.aborted && Date.now() < call.deadline - 50;
-      reject(timeoutFault({ provider: 'Keystone', method: 'GET', secrets }, gaveUp, false));
+      reject(timeoutFault({ provider: 'Keystone', method: 'GET', secrets }, gaveUp(call), false));
     };
     const timer = setTimeout(stop, Math.max(0, Math.min(call.deadline - Date.now(), 2 ** 31 - 1)));
     if (call.signal.aborted) stop();

@@ -1,6 +1,7 @@
 import { Agent } from 'undici';
 import { Fault } from '../../core/errors.ts';
 import type { Call } from '../../core/ports/engine.ts';
+import { unlessAborted } from '../bound.ts';
 import { readCaBundle } from '../http.ts';
 import {
   type Asked,
@@ -134,16 +135,6 @@ export function openConsole(options: ConsoleOptions): Tail {
 function lastPart(text: string, cut: boolean, longest: number): string {
   const end = text.slice(-longest);
   return cut || end.length < text.length ? end.slice(end.indexOf('\n') + 1) : end;
-}
-
-/** Settles with the work, or rejects when the signal fires: undici looks at the signal of a request only once it has a connection. */
-function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 /** At most `limit` bytes of a body; leaving it early ends its connection. */
