@@ -28,6 +28,8 @@ export async function startSandboxChild(options: {
   admin?: boolean;
 }): Promise<SandboxChild> {
   const { log } = options;
+  // Where it names etcd and kube-apiserver, each of the sandbox's clusters gets real ones.
+  const assets = process.env.KUBEBUILDER_ASSETS;
   const child = spawn(process.execPath, [join(import.meta.dirname, 'sandbox', 'main.ts')], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
@@ -37,6 +39,7 @@ export async function startSandboxChild(options: {
       SANDBOX_PORT: String(options.port),
       SANDBOX_EXIT_WITH_STDIN: 'true',
       ...(options.admin ? { SANDBOX_ADMIN: 'true' } : {}),
+      ...(assets ? { KUBEBUILDER_ASSETS: assets } : {}),
     },
   });
   const errors: string[] = [];
@@ -64,7 +67,7 @@ export async function startSandboxChild(options: {
     async stop() {
       child.stdin.end();
       child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
+      const timer = setTimeout(() => child.kill('SIGKILL'), assets ? 8_000 : 3_000);
       await ended;
       clearTimeout(timer);
     },
