@@ -69,7 +69,7 @@ export function createBoards(parts: BoardsParts): Boards {
   const resting = new Map<string, number>();
   const rolls = new Map<string, { at: number; roll: Roll }>();
 
-  const here = (job: Job) => within(job.place, chat, workspace);
+  const here = (job: Job) => !job.quiet && within(job.place, chat, workspace);
   const isOpen = (job: Job) => !endedStates.includes(job.state);
 
   function boardOf(message: Message): Board {

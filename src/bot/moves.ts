@@ -54,6 +54,7 @@ export function nextMove(message: Message | undefined, standing: Standing | null
 function planned(message: Message | undefined, standing: Standing, changed: boolean, look: MoveLook): Next | null {
   const { now } = look;
   const { job, last } = standing;
+  if (!message?.ref && job?.quiet) return null;
   if (!message?.ref) return { do: 'post', at: Math.min(now, job?.requestedAt ?? now), rank: last ? 0 : 2 };
   const editedAt = message.editedAt ?? 0;
   if (changed) {

@@ -7,6 +7,15 @@ import { type Backup, endedStates, type Job } from './records.ts';
 export const backupOps = { kqueen: 'backup.create', velero: 'backup.velero' } as const;
 export const restoreOps = { kqueen: 'backup.restore', velero: 'backup.velero-restore' } as const;
 
+/** Names of the steps of the work that makes one, for people. */
+export const backupSteps = [
+  'Find what there is',
+  'Read and keep its objects',
+  'Look after volumes',
+  'Verify it',
+  'Write its manifest',
+] as const;
+
 /** Everything of a backup is kept under this; ends with a slash. */
 export function backupPrefix({ org, cluster, id }: Pick<Backup, 'org' | 'cluster' | 'id'>): string {
   return `${org}/${cluster}/${id}/`;

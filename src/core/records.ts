@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import { AddonPin, Registry } from './records/addons.ts';
 import { Autoscale, Notice } from './records/autoscale.ts';
+import { BackupPlan } from './records/backup-plans.ts';
 import { Channel, Conversation, Delivery, Installation, Message, StoredPicture, Watch } from './records/chats.ts';
 import { Cluster, Health, Name, Provisioner } from './records/clusters.ts';
 import { Approval, Audit, Job } from './records/jobs.ts';
@@ -14,6 +15,7 @@ import { Backup } from './records-backup.ts';
 
 export * from './records/addons.ts';
 export * from './records/autoscale.ts';
+export type { BackupPlan, BackupSchedule, Keeping } from './records/backup-plans.ts';
 export * from './records/chats.ts';
 export * from './records/clusters.ts';
 export { Place } from './records/common.ts';
@@ -47,6 +49,7 @@ export const schemas = {
   addonPin: AddonPin,
   registry: Registry,
   backup: Backup,
+  backupplan: BackupPlan,
 };
 
 export type Kind = keyof typeof schemas;
@@ -67,6 +70,7 @@ export const cachedKinds = [
   'channel',
   'watch',
   'backup',
+  'backupplan',
   'autoscale',
   'notice',
 ] as const satisfies Kind[];
@@ -83,4 +87,5 @@ export const sortKeys: { [K in Kind]?: string[] } = {
   health: ['at'],
   installation: ['name'],
   backup: ['createdAt', 'clusterName', 'state'],
+  backupplan: ['clusterName'],
 };

@@ -87,6 +87,8 @@ export const Job = z.object({
   requestedAt: millis,
   /** Where it was asked for: its one live message goes there. */
   place: Place,
+  /** Nobody asked for it just now, and what is worth knowing of it is told otherwise: it has no live message. */
+  quiet: z.boolean().optional(),
   /** The canonical command that asked for it. */
   command: z.string(),
   plan: Plan,

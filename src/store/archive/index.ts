@@ -89,11 +89,16 @@ export function openArchive(place: ArchivePlace, parts: { log: Log; clock: Clock
     async list(wanted, call, after) {
       checkPrefix(wanted);
       if (after !== undefined) checkKey(after);
-      const found = await run(call, (on, signal) =>
-        on.list(prefix + wanted, after === undefined ? undefined : prefix + after, signal),
-      );
-      // What others keep beside ours, or left half written, is none of ours.
-      return found.map(({ key, size }) => ({ key: key.slice(prefix.length), size })).filter(({ key }) => isKey(key));
+      let from = after === undefined ? undefined : prefix + after;
+      for (;;) {
+        const found = await run(call, (on, signal) => on.list(prefix + wanted, from, signal));
+        // What others keep beside ours is none of ours; there may be a whole page of it.
+        const ours = found
+          .map(({ key, size }) => ({ key: key.slice(prefix.length), size }))
+          .filter(({ key }) => isKey(key));
+        if (ours.length > 0 || found.length === 0) return ours;
+        from = found.at(-1)?.key;
+      }
     },
     async delete(key, call) {
       checkKey(key);
