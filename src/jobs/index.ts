@@ -4,6 +4,7 @@ import { createClaim } from '../core/claim.ts';
 import { asFault } from '../core/errors.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { Cache } from '../core/ports/store.ts';
+import { createAutoscaleSweep } from './autoscale-sweep.ts';
 import type { BullmqOptions } from './bullmq.ts';
 import { createHealthSweep, type SweepLimits } from './health-sweep.ts';
 import { createProvisionerSweep } from './provisioner-sweep.ts';
@@ -45,6 +46,7 @@ interface Intervals {
   inspection: number;
   health: number;
   provisioners: number;
+  autoscale: number;
   retention: number;
   /** How long the claim on the sweeps outlives its holder. */
   claim: number;
@@ -55,6 +57,7 @@ const intervals: Intervals = {
   inspection: 60_000,
   health: 30_000,
   provisioners: 300_000,
+  autoscale: 30_000,
   retention: 600_000,
   claim: 15_000,
 };
@@ -74,6 +77,7 @@ export async function startWorker(parts: WorkerParts): Promise<WorkerHandle> {
   const { limits: _ticks, ...shared } = parts;
   const health = createHealthSweep({ ...shared, ...(parts.sweepLimits ? { limits: parts.sweepLimits } : {}) });
   const provisioners = createProvisionerSweep(parts);
+  const autoscale = createAutoscaleSweep(shared);
   // The sweeps go over every organisation, so there is one claim for all of them.
   const claim = createClaim({ store, newId: parts.newId, org: 'default' }, 'sweeps', every.claim);
   let leader = false;
@@ -111,6 +115,12 @@ export async function startWorker(parts: WorkerParts): Promise<WorkerHandle> {
       everyMs: every.provisioners,
       firstMs: every.provisioners * random(),
       run: async (signal) => leader && provisioners.sweep(signal),
+    },
+    {
+      name: 'autoscale',
+      everyMs: every.autoscale,
+      firstMs: Math.min(every.autoscale, 5_000) * (1 + random()),
+      run: async (signal) => leader && autoscale.sweep(signal, () => leader),
     },
     {
       name: 'retention',

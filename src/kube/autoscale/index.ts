@@ -65,6 +65,32 @@ export async function scalingSight(talk: Talk, wish: ScalingWish): Promise<Scali
   };
 }
 
+/**
+ * Why a node that was closed to be removed is needed all the same, as a sentence; null when it is not. The same as `scalingSight` says of nodes that
+ * are open, asked once more when nothing can come to it any more.
+ */
+export async function whyNeeded(talk: Talk, name: string, wish: ScalingWish): Promise<string | null> {
+  const closed = await readWorld(talk);
+  const node = closed.nodes.find((each) => each.name === name);
+  if (!node) return null;
+  if (!node.ready) return 'it is not ready any more.';
+  const world: World = {
+    ...closed,
+    nodes: closed.nodes.map((each) => (each === node ? { ...each, cordoned: false } : each)),
+  };
+  const open = world.nodes.find((each) => each.name === name);
+  const volumesOf = openVolumes(talk);
+  const waiting = await waitingPods(talk, closed, { ...wish, waitMs: 0 }, volumesOf);
+  const others = closed.nodes.filter((each) => each !== node);
+  const helped = open ? needsOf(name, [open], world, waiting, wish, new Set()).waiting : null;
+  if (helped && helped.pods > 0 && others.length > 0) {
+    return `${helped.some.slice(0, 3).join(', ')} ${helped.pods === 1 ? 'waits' : 'wait'} for a node.`;
+  }
+  const { idle, kept } = await idleOf(open ? [open] : [], world, await readBudgets(talk), wish, volumesOf);
+  if (idle.length > 0) return null;
+  return kept[0] ? `it ${kept[0].why}.` : 'more of it is asked for than before.';
+}
+
 function blank(pool: string): PoolSight {
   return { pool, nodes: [], waiting: { pods: 0, some: [], since: 0, needs: 0 }, idle: [], kept: [] };
 }

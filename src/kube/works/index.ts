@@ -13,6 +13,7 @@ import { cordonNode } from './node-cordon.ts';
 import { drainNodeWork } from './node-drain.ts';
 import { repairNodes } from './node-repair.ts';
 import { setRegistry } from './registry-set.ts';
+import { scaleDown } from './scale-down.ts';
 
 const all: readonly WorkOperation[] = [
   restartApp,
@@ -31,6 +32,7 @@ const all: readonly WorkOperation[] = [
   cordonNode,
   drainNodeWork,
   repairNodes,
+  scaleDown,
 ];
 
 /** Every kind of work, by its name. Being here is what lets a command ask for it. */
