@@ -1,4 +1,5 @@
 /** Above about twenty open jobs in a workspace, a conversation's jobs are followed on one board instead of by edits of each message. */
+import { ownPerson } from '../core/own-jobs.ts';
 import { hashOf } from '../core/plan.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import { endedStates, type Job, type Message, type Place } from '../core/records.ts';
@@ -129,6 +130,8 @@ export function createBoards(parts: BoardsParts): Boards {
     const told = message.board?.told ?? {};
     const news = new Map<string, Job[]>();
     for (const job of ended) {
+      // What a rule began nobody waits for.
+      if (job.requestedBy === ownPerson) continue;
       if ((job.endedAt ?? 0) <= (told[job.requestedBy] ?? -1)) continue;
       news.set(job.requestedBy, [...(news.get(job.requestedBy) ?? []), job]);
     }

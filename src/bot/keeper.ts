@@ -4,6 +4,7 @@
  */
 import type { Card } from '../core/card.ts';
 import { asFault, backoffMs, Fault } from '../core/errors.ts';
+import { ownPerson } from '../core/own-jobs.ts';
 import { type ChatPort, type MessageRef, PlaceGone } from '../core/ports/chat.ts';
 import type { Clock, NewId } from '../core/ports/clock.ts';
 import type { Log } from '../core/ports/log.ts';
@@ -262,7 +263,17 @@ export function createKeeper(parts: KeeperParts): Keeper {
       return await pinged(held, { ...message, asked: true }, job.requestedBy, text);
     }
     const title = shownNow(topic, message)?.card.title ?? `${jobTitle(job)}: ${jobWords[job.state]}`;
-    await pinged(held, { ...message, pinged: true }, job.requestedBy, title);
+    const told = { ...message, pinged: true };
+    const person = whoHears(job);
+    if (person === null) await held.save(told);
+    else await pinged(held, told, person, title);
+  }
+
+  /** Whom the end of a job is told; of what a rule began, the owner of the cluster hears when it failed, and nobody when it went well. */
+  function whoHears(job: Job): string | null {
+    if (job.requestedBy !== ownPerson) return job.requestedBy;
+    if (job.state !== 'Failed') return null;
+    return cache.get({ kind: 'cluster', org, id: job.cluster })?.owner ?? null;
   }
 
   /** Pings once at most: what is known not to have arrived is tried again, what may have is not. */

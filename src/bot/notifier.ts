@@ -17,7 +17,7 @@ import type { Durations } from './durations.ts';
 import { createKeeper, newMessage } from './keeper.ts';
 import type { LogTailParts } from './log-tail.ts';
 import type { Next } from './moves.ts';
-import { approvalTopics, healthTopic, type Topic, type TopicParts, topicsOf, within } from './topics.ts';
+import { approvalTopics, healthTopic, noticeTopic, type Topic, type TopicParts, topicsOf, within } from './topics.ts';
 
 export interface NotifierParts extends TopicParts, LogTailParts {
   store: Store;
@@ -82,6 +82,10 @@ export function startNotifier(parts: NotifierParts): Notifier {
     }
     if (kind === 'approval' || kind === 'job') {
       for (const topic of approvalTopics(parts, id, port.platform, port.workspace)) want(topic, now);
+    }
+    if (kind === 'notice') {
+      const topic = noticeTopic(parts, id, port.platform, port.workspace);
+      if (topic) want(topic, now);
     }
     if (kind === 'health') {
       const after = cache.get({ kind: 'health', org, id });

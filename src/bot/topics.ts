@@ -1,8 +1,9 @@
 /** What KQueen tells unasked: one message a job, a request to each approver, a cluster's health when it changes. */
 
-import type { Card } from '../core/card.ts';
+import { type Card, plainCard } from '../core/card.ts';
 import { clusterCard } from '../core/commands/cluster-show.ts';
 import { engineAt } from '../core/engine-at.ts';
+import { ownPerson } from '../core/own-jobs.ts';
 import { hashOf } from '../core/plan.ts';
 import { atLeast } from '../core/policy.ts';
 import type { Engines } from '../core/ports/engine.ts';
@@ -81,6 +82,10 @@ export function topicsOf(parts: TopicParts, chat: Place['chat'], workspace: stri
     const topic = told.total === 0 ? healthTopic(parts, health.id, chat, workspace, now) : null;
     if (topic) topics.push(topic);
   }
+  for (const { id } of cache.query('notice', org, { where: ({ at }) => now - at < newsMs, limit: 1_000 }).items) {
+    const topic = noticeTopic(parts, id, chat, workspace);
+    if (topic) topics.push(topic);
+  }
   const known = new Set(topics.map(({ id }) => id));
   for (const message of open.items) {
     if (!known.has(message.id)) topics.push({ id: message.id, about: message.about, to: message.place });
@@ -135,6 +140,20 @@ export function healthTopic(
   return { id, about: { kind: 'health', id: clusterId }, to: cluster.place };
 }
 
+/** The topic of something that is told once; null where it is not wanted. */
+export function noticeTopic(
+  { cache, org }: TopicParts,
+  noticeId: string,
+  chat: Place['chat'],
+  workspace: string,
+): Topic | null {
+  const notice = cache.get({ kind: 'notice', org, id: noticeId });
+  if (!notice || !within(notice.place, chat, workspace)) return null;
+  const notify = cache.get(channelRef(org, notice.place))?.notify;
+  if (notify && (notify.level === 'none' || !notify.events.includes('health'))) return null;
+  return { id: `notice.${noticeId}`, about: { kind: 'notice', id: noticeId }, to: notice.place };
+}
+
 /** How a topic stands, without its card; null when what it is about is gone. */
 export interface Standing {
   /** The same as long as nothing but time has passed. */
@@ -152,7 +171,7 @@ export function standingOf(parts: TopicParts, about: Message['about']): Standing
     if (!approval || !cache.get({ kind: 'job', org, id: approval.job })) return null;
     return { mark: hashOf([approval.state, approval.decidedAt]), last: approval.state !== 'pending' };
   }
-  if (about.kind === 'health') {
+  if (about.kind === 'health' || about.kind === 'notice') {
     const wanted = wantedOf(parts, about, 0);
     return wanted && { mark: hashOf(wanted.card), last: true };
   }
@@ -188,6 +207,12 @@ export function wantedOf(parts: TopicParts, about: Message['about'], now: number
       fallback: cluster.owner,
     };
   }
+  if (about.kind === 'notice') {
+    const notice = cache.get({ kind: 'notice', org, id: about.id });
+    if (!notice) return null;
+    const { title, text, tone, buttons, owner } = notice;
+    return { card: plainCard(title, text, tone, buttons), fallback: owner };
+  }
   const job = cache.get({ kind: 'job', org, id: about.id });
   if (!job) return null;
   const card = jobCard(job, {
@@ -198,5 +223,6 @@ export function wantedOf(parts: TopicParts, about: Message['about'], now: number
     now: job.endedAt ?? now,
     ...beside,
   });
-  return { card, fallback: job.requestedBy };
+  const owner = cache.get({ kind: 'cluster', org, id: job.cluster })?.owner;
+  return { card, fallback: job.requestedBy === ownPerson ? (owner ?? job.requestedBy) : job.requestedBy };
 }

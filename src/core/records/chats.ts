@@ -125,7 +125,7 @@ export const StoredPicture = z.object({
   id,
   org: z.string(),
   picture: z.object({
-    kind: z.enum(['stacks', 'use']),
+    kind: z.enum(['stacks', 'use', 'tree']),
     title: z.string(),
     alt: z.string(),
     series: z.array(z.object({ name: z.string(), tone: z.enum(['plain', 'good', 'busy', 'warn', 'bad']) })),
@@ -168,8 +168,8 @@ export const Message = z.object({
   v: z.literal(1),
   id,
   org: z.string(),
-  /** What it reports: a job's progress, an approval asked of someone, a cluster's health, many jobs at once, or a file to take away again. */
-  about: z.object({ kind: z.enum(['job', 'approval', 'health', 'board', 'file']), id }),
+  /** What it reports: a job's progress, an approval asked of someone, a cluster's health, many jobs at once, a file to take away again, or a notice. */
+  about: z.object({ kind: z.enum(['job', 'approval', 'health', 'board', 'file', 'notice']), id }),
   place: Place,
   /** Sent with the post, so that it can be looked for after an unknown answer. */
   key: z.string(),
