@@ -1,0 +1,62 @@
+/** Drives work in a cluster to its end, as a job would, without a job. */
+import { randomBytes } from 'node:crypto';
+import type { BackupInput } from '../../src/core/backup.ts';
+import type { Vault } from '../../src/core/ports/archive.ts';
+import type { Kube } from '../../src/core/ports/kube.ts';
+import type { WorkPlan, WorkStep } from '../../src/core/ports/work.ts';
+import { openSealer, secretKey } from '../../src/store/seal.ts';
+import { callFor } from '../engines/calls.ts';
+
+export const org = 'default';
+
+/** A vault with a key of its own. */
+export function testVault(): Vault {
+  const sealer = openSealer([secretKey(randomBytes(32))]);
+  const ref = (id: string) => ({ kind: 'secret', org, id: id.slice(-150) }) as const;
+  return {
+    seal: (name, plain) => sealer.seal(ref(name), plain),
+    open: (name, sealed) => sealer.open(ref(name), sealed),
+  };
+}
+
+export function backupInput(id: string, change: Partial<BackupInput> = {}): BackupInput {
+  return {
+    backup: { org, cluster: 'c1', id },
+    clusterName: 'shop',
+    namespaces: [],
+    secrets: false,
+    snapshots: false,
+    at: Date.now(),
+    ...change,
+  };
+}
+
+export interface Driven {
+  last: WorkStep;
+  steps: WorkStep[];
+}
+
+/** Steps until the work is done; each step's progress goes through JSON, as in a record. */
+export async function drive(
+  kube: Kube,
+  kubeconfig: string,
+  op: string,
+  input: Record<string, unknown>,
+  options: { progress?: Record<string, unknown>; most?: number; each?: (step: WorkStep) => void | Promise<void> } = {},
+): Promise<Driven> {
+  let progress = options.progress ?? {};
+  const steps: WorkStep[] = [];
+  for (let turn = 0; turn < (options.most ?? 2_000); turn += 1) {
+    const step = await kube.work(kubeconfig, { op, input, progress }, callFor(12_000));
+    steps.push(step);
+    await options.each?.(step);
+    if (step.state === 'done') return { last: step, steps };
+    progress = JSON.parse(JSON.stringify(step.progress)) as Record<string, unknown>;
+    if (step.state === 'wait') await new Promise((resolve) => setTimeout(resolve, Math.min(step.ms ?? 100, 300)));
+  }
+  throw new Error(`not done: ${steps.at(-1)?.note}`);
+}
+
+export function planned(kube: Kube, kubeconfig: string, op: string, input: Record<string, unknown>): Promise<WorkPlan> {
+  return kube.plan(kubeconfig, { op, input }, callFor(12_000));
+}
