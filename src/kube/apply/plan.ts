@@ -9,8 +9,9 @@ import type { Talk } from '../operation.ts';
 import { openKinds } from './kinds.ts';
 import { called, keyOf, type Manifest, objectAt } from './manifests.ts';
 import { privilegesOf } from './privileged.ts';
-import { type Revision, readRevisions } from './revisions.ts';
-import { diffText, foresee, leftOver, ownAmong, placed, type Verdict } from './set.ts';
+import { manifestsOf, type Revision, readRevisions } from './revisions.ts';
+import { goesByItself } from './rollout.ts';
+import { diffText, foresee, leftOver, ownAmong, type Placed, placed, type Verdict } from './set.ts';
 
 /** What every piece of work on an app's objects is told. */
 export const DeployInput = z.object({
@@ -63,7 +64,10 @@ export async function planDeploy(talk: Talk, work: Omit<Work, 'progress'>, want:
   );
   const goes = await ownAmong(talk, input.app, openKinds(talk, []), left.goes);
   const listed = goes.map((each) => each.listed);
-  const { verdicts } = foreseen;
+  const done = await doneBefore(talk, input.app, last, all);
+  const verdicts = foreseen.verdicts.map(
+    (each): Verdict => (each.is === 'new' && done.has(keyOf(each.manifest)) ? { ...each, is: 'same' } : each),
+  );
   const amount = (is: Verdict['is']) => verdicts.filter((each) => each.is === is).length;
   const same = amount('new') + amount('changed') + goes.length === 0;
   const counts = [
@@ -99,7 +103,7 @@ export async function planDeploy(talk: Talk, work: Omit<Work, 'progress'>, want:
       ...(wanted.facts ?? []),
     ],
     disturbs: disturbs(verdicts),
-    detail: diffText(foreseen, listed),
+    detail: diffText({ ...foreseen, verdicts }, listed),
     warnings: warnings.slice(0, 12),
     rests: {
       revision: last?.revision ?? 0,
@@ -117,6 +121,23 @@ export async function planDeploy(talk: Talk, work: Omit<Work, 'progress'>, want:
       ? { nothing: `App ${input.app} is like this already, at revision ${last.revision}.` }
       : {}),
   };
+}
+
+/** Jobs that have run for this app just like this, and have gone by themselves since: they are not to run again. */
+async function doneBefore(
+  talk: Talk,
+  app: string,
+  last: Revision | undefined,
+  all: readonly Placed[],
+): Promise<Set<string>> {
+  const jobs = all.filter(({ manifest }) => goesByItself(manifest));
+  if (jobs.length === 0 || last?.state !== 'running') return new Set();
+  const place = { name: app, namespace: last.namespace };
+  const before = await placed(talk, place, await manifestsOf(talk, app, last.revision));
+  const ran = new Set(before.map(({ manifest }) => JSON.stringify(manifest.object)));
+  return new Set(
+    jobs.filter(({ manifest }) => ran.has(JSON.stringify(manifest.object))).map(({ manifest }) => keyOf(manifest)),
+  );
 }
 
 /** The refusal of workloads that reach past their pods. */

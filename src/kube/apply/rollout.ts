@@ -112,13 +112,20 @@ export async function standings(talk: Talk, all: readonly { place: Place; manife
   for (const { place, manifest } of all) {
     if (!isWatched(manifest.kind)) continue;
     const live = await readObject(talk, place, manifest);
-    const standing = live && standingOf(manifest.kind, live);
+    const standing = live ? standingOf(manifest.kind, live) : goesByItself(manifest) ? ended : undefined;
     found.push({
       name: called(manifest),
       ...(standing ?? { is: 'waiting' as const, ready: 0, wanted: 1, why: 'it is gone' }),
     });
   }
   return found;
+}
+
+const ended: Omit<Standing, 'name'> = { is: 'ready', ready: 1, wanted: 1 };
+
+/** A Job that is removed some time after it has ended: when it is not there any more, that is how it went. */
+export function goesByItself({ kind, object }: Pick<Manifest, 'kind' | 'object'>): boolean {
+  return kind === 'Job' && objectAt(object, 'spec').ttlSecondsAfterFinished !== undefined;
 }
 
 const crash = /^(CrashLoopBackOff|RunContainerError|StartError|OOMKilled|Error)$/;

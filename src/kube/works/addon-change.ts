@@ -78,12 +78,26 @@ function workOf(
   };
 }
 
+/** Kinds that guard against mistakes alone, which clusters before 1.30 do not know: an add-on is of use without them. */
+const dispensable = ['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'];
+
 function wantOf({ namespace, version, source, title }: On): Want {
-  return async (_talk, { bulk }) => {
+  return async (talk, { bulk }) => {
     if (bulk === undefined)
       throw new Fault('internal', `There is nothing of ${title} to put there.`, { retryable: false });
-    return { manifests: unpack(bulk), namespace, source: `${version} from ${source}`, privileged: true };
+    const all = unpack(bulk);
+    const kinds = openKinds(talk, all);
+    const left: Manifest[] = [];
+    for (const manifest of all.filter(({ kind }) => dispensable.includes(kind)))
+      if (!(await kinds.find(manifest))) left.push(manifest);
+    const facts = left.length === 0 ? [] : [{ label: 'Left out', value: leftOut(left) }];
+    const manifests = all.filter((manifest) => !left.includes(manifest));
+    return { manifests, namespace, source: `${version} from ${source}`, privileged: true, facts };
   };
+}
+
+function leftOut(left: readonly Manifest[]): string {
+  return `${left.map((each) => called(each)).join(', ')}: this cluster does not know the kind, and it is of use without`;
 }
 
 /** Puts add-ons into a cluster, brings them to other versions, takes them away; several one after the other. */
