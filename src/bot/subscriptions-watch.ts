@@ -2,6 +2,7 @@
 import type { Button, Card } from '../core/card.ts';
 import { asFault } from '../core/errors.ts';
 import { formatLine } from '../core/line.ts';
+import { afterNodeNews } from '../core/node-buttons.ts';
 import { PlaceGone } from '../core/ports/chat.ts';
 import type { Cache, Store } from '../core/ports/store.ts';
 import { type Approval, type Channel, type Cluster, endedStates, type Job, type Watch } from '../core/records.ts';
@@ -143,6 +144,7 @@ export function createWatches({ cache, store, clock, newId, log, org, posting }:
 function cardOf({ clusterName }: Watch, { tone, title, text, job }: NonNullable<Watch['sending']>): Card {
   const buttons: Button[] = [
     { label: `Show ${clusterName}`, command: formatLine('cluster show', ['cluster'], { cluster: clusterName }) },
+    ...afterNodeNews(clusterName, text),
     ...(job === undefined ? [] : [{ label: 'Show job', command: formatLine('job show', ['job'], { job }) }]),
   ];
   const rest = text.startsWith(`${title}.`) ? text.slice(title.length + 1).trim() : text;

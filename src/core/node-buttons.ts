@@ -19,3 +19,12 @@ export function afterNodeWork(job: Pick<Job, 'work' | 'clusterName' | 'state'>):
   }
   return [...(begun && state !== 'Succeeded' ? of('Uncordon', 'node uncordon') : []), list];
 }
+
+/** What to press when the news is that nodes are not ready, as the condition EveryNodeReady says it: one is replaced by its name. */
+export function afterNodeNews(cluster: string, text: string): Button[] {
+  const [, names = ''] =
+    /\bnodes are ready; not ready: ([a-z0-9.-]+(?:, [a-z0-9.-]+)*(?: and \d+ more)?)\./.exec(text) ?? [];
+  if (names === '') return [];
+  if (/[ ,]/.test(names)) return [{ label: 'Repair', command: formatLine('cluster repair', ['cluster'], { cluster }) }];
+  return [{ label: 'Replace', command: formatLine('cluster repair', ['cluster', 'node'], { cluster, node: names }) }];
+}

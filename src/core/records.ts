@@ -11,6 +11,7 @@ import { Cluster, Health, Name, Provisioner } from './records/clusters.ts';
 import { Approval, Audit, Job } from './records/jobs.ts';
 import { Claim, Secret } from './records/keeping.ts';
 import { Handout, Person } from './records/people.ts';
+import { RepairRule } from './records/repairs.ts';
 import { Backup } from './records-backup.ts';
 
 export * from './records/addons.ts';
@@ -22,6 +23,7 @@ export { Place } from './records/common.ts';
 export * from './records/jobs.ts';
 export * from './records/keeping.ts';
 export * from './records/people.ts';
+export type { RepairRule } from './records/repairs.ts';
 export type { Backup } from './records-backup.ts';
 
 /** Every kind with its schema. The kind's name is part of its key in the store. */
@@ -48,6 +50,7 @@ export const schemas = {
   notice: Notice,
   addonPin: AddonPin,
   registry: Registry,
+  repairrule: RepairRule,
   backup: Backup,
   backupplan: BackupPlan,
 };
@@ -73,6 +76,7 @@ export const cachedKinds = [
   'backupplan',
   'autoscale',
   'notice',
+  'repairrule',
 ] as const satisfies Kind[];
 
 /** Sorted indexes that the cache keeps for each kind; the first is the default order. Fields are paths of the record. */

@@ -2,13 +2,16 @@
 
 import { createClaim } from '../core/claim.ts';
 import { asFault } from '../core/errors.ts';
+import type { Archive } from '../core/ports/archive.ts';
 import type { Queue } from '../core/ports/queue.ts';
 import type { Cache } from '../core/ports/store.ts';
 import { createAutoscaleSweep } from './autoscale-sweep.ts';
+import { createBackupSweep } from './backup-sweep.ts';
 import type { BullmqOptions } from './bullmq.ts';
 import { createHealthSweep, type SweepLimits } from './health-sweep.ts';
 import { createProvisionerSweep } from './provisioner-sweep.ts';
 import { createRecovery } from './recovery.ts';
+import { createRepairSweep } from './repair-sweep.ts';
 import { type Rhythm, startRhythm } from './rhythm.ts';
 import { createRunner, type RunnerParts } from './run-job.ts';
 
@@ -35,6 +38,8 @@ export interface WorkerParts extends RunnerParts {
   concurrency?: number;
   /** Deletes or archives what has been kept long enough; called by one worker at a time. */
   retain?: () => Promise<unknown>;
+  /** Where backups are kept; without it none is made by itself. */
+  archive?: Archive;
   sweepLimits?: Partial<SweepLimits>;
   /** Times between two runs, in milliseconds. */
   every?: Partial<Intervals>;
@@ -47,6 +52,10 @@ interface Intervals {
   health: number;
   provisioners: number;
   autoscale: number;
+  backups: number;
+  /** Of backups. */
+  backupRetention: number;
+  repair: number;
   retention: number;
   /** How long the claim on the sweeps outlives its holder. */
   claim: number;
@@ -58,6 +67,9 @@ const intervals: Intervals = {
   health: 30_000,
   provisioners: 300_000,
   autoscale: 30_000,
+  backups: 15_000,
+  backupRetention: 300_000,
+  repair: 30_000,
   retention: 600_000,
   claim: 15_000,
 };
@@ -78,6 +90,8 @@ export async function startWorker(parts: WorkerParts): Promise<WorkerHandle> {
   const health = createHealthSweep({ ...shared, ...(parts.sweepLimits ? { limits: parts.sweepLimits } : {}) });
   const provisioners = createProvisionerSweep(parts);
   const autoscale = createAutoscaleSweep(shared);
+  const repair = createRepairSweep(parts);
+  const backups = createBackupSweep(parts);
   // The sweeps go over every organisation, so there is one claim for all of them.
   const claim = createClaim({ store, newId: parts.newId, org: 'default' }, 'sweeps', every.claim);
   let leader = false;
@@ -121,6 +135,24 @@ export async function startWorker(parts: WorkerParts): Promise<WorkerHandle> {
       everyMs: every.autoscale,
       firstMs: Math.min(every.autoscale, 5_000) * (1 + random()),
       run: async (signal) => leader && autoscale.sweep(signal, () => leader),
+    },
+    {
+      name: 'repair',
+      everyMs: every.repair,
+      firstMs: Math.min(every.repair, 5_000) * (1 + random()),
+      run: async (signal) => leader && repair.sweep(signal, () => leader),
+    },
+    {
+      name: 'backups',
+      everyMs: every.backups,
+      firstMs: Math.min(every.backups, 5_000) * (1 + random()),
+      run: async (signal) => leader && backups.sweep(signal, () => leader),
+    },
+    {
+      name: 'retention of backups',
+      everyMs: every.backupRetention,
+      firstMs: Math.min(every.backupRetention, 30_000) * (1 + random()),
+      run: async (signal) => leader && backups.retain(signal, () => leader),
     },
     {
       name: 'retention',

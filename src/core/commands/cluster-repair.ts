@@ -1,48 +1,63 @@
 import { z } from 'zod';
 import { type Command, lineOf } from '../command.ts';
+import { Fault } from '../errors.ts';
 import { field } from '../schema.ts';
+import { repairRule } from './cluster-repair-rule.ts';
 import { work, workable } from './cluster-work.ts';
 import { clusterField } from './common.ts';
 import { orForced } from './node-drain.ts';
-import { durationOf, forceField, isYes, nodeField, planField, retiring, withinField, withinOf } from './node-fields.ts';
-
-/** How long a node is out of service before it counts as dead, in milliseconds: what GKE's auto-repair waits, and Cluster API's usual rule. */
-export const usualAfterMs = 600_000;
+import {
+  afterField,
+  afterOf,
+  forceField,
+  isYes,
+  nodeField,
+  planField,
+  retiring,
+  withinField,
+  withinOf,
+} from './node-fields.ts';
 
 const slackMs = 600_000;
-
-/** How long a node has to be out of service. */
-export const afterField = field(z.string().trim().optional(), {
-  label: 'Out of service for',
-  help: 'How long a node has to be not ready until it counts as dead, such as 10m (the default).',
-  example: '10m',
-  order: 3,
-});
-
-/** Reads `after`, in milliseconds. */
-export function afterOf(values: Record<string, string>): number {
-  return durationOf(values.after, { field: 'after', usual: usualAfterMs, least: 60_000, most: 86_400_000 });
-}
 
 /** Finds dead nodes and replaces them. */
 export const clusterRepair: Command = {
   name: 'cluster repair',
   aliases: ['node replace', 'node repair'],
-  summary: 'Replace nodes that are dead, or one by its name',
-  examples: ['cluster repair dev-1', 'cluster repair dev-1 dev-1-node-2', 'cluster repair dev-1 after=30m'],
+  summary: 'Replace nodes that are dead, one by its name, or by a rule',
+  examples: [
+    'cluster repair dev-1',
+    'cluster repair dev-1 dev-1-node-2',
+    'cluster repair dev-1 after=30m',
+    'cluster repair dev-1 auto on limit=2/h',
+    'cluster repair dev-1 auto off',
+  ],
   group: 'Clusters',
   policy: 'cluster:update',
   changes: true,
   args: z.object({
     cluster: clusterField,
     node: nodeField.optional(),
+    mode: field(z.enum(['on', 'off']).optional(), {
+      label: 'By a rule',
+      help: 'With auto in place of a node: turns the rule on or off.',
+      order: 12,
+    }),
+    limit: field(z.string().trim().optional(), {
+      label: 'Most an hour',
+      help: 'With auto on: how many nodes the rule may replace in an hour.',
+      example: '2/h',
+      order: 13,
+    }),
     after: afterField,
     timeout: withinField,
     force: forceField,
     plan: planField,
   }),
-  positional: ['cluster', 'node'],
+  positional: ['cluster', 'node', 'mode'],
   async run(context, values) {
+    if (values.node === 'auto') return repairRule(context, values);
+    refuseRuleWords(values);
     const found = await workable(context, values.cluster ?? '');
     const { node, plan, timeout, after } = values;
     const force = isYes(values.force);
@@ -68,3 +83,13 @@ export const clusterRepair: Command = {
     });
   },
 };
+
+/** What only a rule has is not passed over in silence. */
+function refuseRuleWords({ mode, limit }: Record<string, string>): void {
+  const field = mode !== undefined ? 'mode' : limit !== undefined ? 'limit' : undefined;
+  if (field === undefined) return;
+  throw new Fault('bad-input', 'That belongs to the repair rule.', {
+    field,
+    next: 'Write cluster repair <cluster> auto on limit=2/h.',
+  });
+}

@@ -65,3 +65,16 @@ export function retiring(context: Context, cluster: Cluster): { retires: boolean
   const why = engine?.instead.retire ?? 'Have the machine replaced where the cluster was made.';
   return { retires, instead: retires ? '' : why };
 }
+
+/** How long a node has to be out of service. */
+export const afterField = field(z.string().trim().optional(), {
+  label: 'Out of service for',
+  help: 'How long a node has to be not ready until it counts as dead, such as 10m (the default).',
+  example: '10m',
+  order: 3,
+});
+
+/** Reads `after`, in milliseconds. Ten minutes is what GKE's auto-repair waits, and what Cluster API's health checks usually do. */
+export function afterOf(values: Record<string, string>): number {
+  return durationOf(values.after, { field: 'after', usual: 600_000, least: 60_000, most: 86_400_000 });
+}

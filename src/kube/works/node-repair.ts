@@ -121,7 +121,10 @@ export const repairNodes: WorkOperation = {
           : `Whoever uses the ${count(moves, 'pod')} that move: each is made anew on another node.`,
       warnings: await warningsOf(talk, input, { seen, outage, dead: dead.length, all: all.length }),
       detail: seen.map((each) => `Node ${each.node.name}\n${drainDetail(each)}`).join('\n'),
-      rests: { by: input.by, nodes: due.map(({ uid, ready }) => `${uid} ${ready}`) },
+      rests: {
+        ...{ by: input.by, nodes: due.map(({ uid, ready }) => `${uid} ${ready}`) },
+        ...{ dead: dead.map(({ name }) => name), all: all.length },
+      },
       ...(due.length === 0
         ? { nothing: `No node has been out of service for ${formatDuration(input.afterMs)} or longer.` }
         : {}),
