@@ -36,6 +36,8 @@ export const spokenWords: ReadonlySet<string> = new Set([
     'role',
     'app',
     'channel',
+    'network',
+    'networks',
     'kqueen',
   ],
 ]);

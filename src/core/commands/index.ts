@@ -21,6 +21,12 @@ import { appScale } from './app-scale.ts';
 import { appUpdate } from './app-update.ts';
 import { approvals } from './approvals.ts';
 import { approve, deny } from './approve.ts';
+import { backupCreate } from './backup-create.ts';
+import { backupDelete } from './backup-delete.ts';
+import { backupDiff } from './backup-diff.ts';
+import { backup, backupList } from './backup-list.ts';
+import { backupRestore } from './backup-restore.ts';
+import { backupShow } from './backup-show.ts';
 import { channel, channelDefault } from './channel.ts';
 import { clusterAccept } from './cluster-accept.ts';
 import { clusterAccess } from './cluster-access.ts';
@@ -55,6 +61,10 @@ import { help, version, whoami } from './help.ts';
 import { home } from './home.ts';
 import { jobLog } from './job-log.ts';
 import { jobCancel, jobRetry, jobShow, jobs } from './jobs.ts';
+import { networkAllow } from './network-allow.ts';
+import { networkDeny } from './network-deny.ts';
+import { networkList } from './network-list.ts';
+import { networkRemove } from './network-remove.ts';
 import { nodeCordon, nodeUncordon } from './node-cordon.ts';
 import { nodeDrain, nodeRemove } from './node-drain.ts';
 import { nodeList } from './node-list.ts';
@@ -81,6 +91,10 @@ const all: readonly Command[] = [
   clusterAutoscale,
   clusterGateways,
   clusterNetpol,
+  networkList,
+  networkDeny,
+  networkAllow,
+  networkRemove,
   clusterPrecheck,
   clusterUpgrade,
   clusterStop,
@@ -100,6 +114,13 @@ const all: readonly Command[] = [
   clusterRegistry,
   clusterRegistryShow,
   registryDefault,
+  backup,
+  backupCreate,
+  backupList,
+  backupShow,
+  backupDiff,
+  backupRestore,
+  backupDelete,
   about,
   health,
   appList,

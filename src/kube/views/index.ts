@@ -8,6 +8,7 @@ import { eventsView } from './events.ts';
 import { imagesView } from './images.ts';
 import { logsView } from './logs.ts';
 import { namespacesView } from './namespaces.ts';
+import { networkView } from './network.ts';
 import { nodeListView } from './node-list.ts';
 import { nodesView } from './nodes.ts';
 import { podsView } from './pods.ts';
@@ -24,6 +25,7 @@ const all: readonly View[] = [
   eventsView,
   imagesView,
   logsView,
+  networkView,
   nodesView,
   nodeListView,
   podsView,

@@ -9,6 +9,7 @@ import { recreateApp } from './app-recreate.ts';
 import { restartApp } from './app-restart.ts';
 import { exposeApp, rollbackApp, updateApp } from './app-revise.ts';
 import { scaleApp } from './app-scale.ts';
+import { removeNetworkRules, setNetworkRules } from './network-rules.ts';
 import { cordonNode } from './node-cordon.ts';
 import { drainNodeWork } from './node-drain.ts';
 import { repairNodes } from './node-repair.ts';
@@ -29,6 +30,8 @@ const all: readonly WorkOperation[] = [
   changeAddons,
   checkDns,
   setRegistry,
+  setNetworkRules,
+  removeNetworkRules,
   cordonNode,
   drainNodeWork,
   repairNodes,
