@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Terminal } from './bot/text/terminal.ts';
 import { newId, systemClock } from './clock.ts';
 import { startBot } from './compose-bot.ts';
+import { vaultOf } from './core/backup.ts';
 import { asFault } from './core/errors.ts';
 import { lookAtHandout, takeHandout } from './core/handout.ts';
 import type { Clock } from './core/ports/clock.ts';
@@ -96,7 +97,10 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
     clock,
   });
   stops.push({ name: 'archive', stop: () => archive.close() });
-  const kube = openKube({ log, clock, ...(settings.apps ? { apps: settings.apps } : {}) });
+  const kube = openKube({
+    ...{ log, clock, archive, vault: vaultOf(sealer) },
+    ...(settings.apps ? { apps: settings.apps } : {}),
+  });
   stops.push({ name: 'kube', stop: () => kube.close() });
   await ensureAdmins(store, org, settings.bootstrapAdmins, clock.now());
 
@@ -146,6 +150,7 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
       log,
       every: { health: settings.healthIntervalMs },
       retain: () => opened.retain(),
+      archive,
       meters: {
         jobEnded: (kind, state, ms) => metrics.job(kind, state, ms / 1_000),
         tickDone: (kind, result, ms) => metrics.tick(kind, result, ms / 1_000),

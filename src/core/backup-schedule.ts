@@ -26,8 +26,8 @@ export function lastRun(when: When, dueAt: number, now: number): { due: number; 
   for (let next = nextRun(when, due); next <= now; next = nextRun(when, due)) {
     due = next;
     missed += 1;
-    // Two months of hours: who was away for longer is told that it was long.
-    if (missed >= 1_500) return { due: lastBefore(when, now), missed };
+    // More than a week of hours: nobody counts on.
+    if (missed >= 200) return { due: lastBefore(when, now), missed };
   }
   return { due, missed };
 }
