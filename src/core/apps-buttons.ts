@@ -20,3 +20,14 @@ export function afterAppFailed(job: Pick<Job, 'work' | 'clusterName'>): Button[]
     },
   ];
 }
+
+/** What to press when an app runs as it was asked for. */
+export function afterAppDone({ work, clusterName: cluster }: Pick<Job, 'work' | 'clusterName'>): Button[] {
+  const app = work?.input.app;
+  if (!work || !revising.includes(work.op) || typeof app !== 'string') return [];
+  const of = (label: string, command: string): Button => ({
+    label,
+    command: formatLine(command, ['cluster', 'name'], { cluster, name: app }),
+  });
+  return [of('Show app', 'app show'), of('Logs', 'app logs')];
+}

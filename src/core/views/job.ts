@@ -1,4 +1,4 @@
-import { afterAppFailed } from '../apps-buttons.ts';
+import { afterAppDone, afterAppFailed } from '../apps-buttons.ts';
 import type { Button, Card, Fact, Part } from '../card.ts';
 import { type Estimate, estimate, estimateText, leftText, usualText } from '../eta.ts';
 import { formatLine } from '../line.ts';
@@ -175,7 +175,7 @@ function buttons(job: Job, { cluster, capabilities }: JobLook): Button[] {
     case 'Succeeded':
       return isChange(job.kind) && cluster
         ? [details, ...clusterButtons(cluster, capabilities)].slice(0, 6)
-        : [details, ...afterNodeWork(job)];
+        : [details, ...afterAppDone(job), ...afterNodeWork(job)];
     default:
       return [details, ...afterNodeWork(job)];
   }

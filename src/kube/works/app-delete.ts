@@ -47,7 +47,7 @@ export const deleteApp: WorkOperation = {
       steps,
       facts: [
         { label: 'App', value: `${input.app}, at revision ${revisions.at(-1)?.revision ?? 0}` },
-        { label: 'Objects', value: `${own.length} are removed` },
+        { label: 'Removed', value: count(own.length, 'object') },
       ],
       disturbs: 'Whoever uses it: it is gone afterwards.',
       detail: own.map(({ listed }) => `- ${called(listed)}`).join('\n'),
