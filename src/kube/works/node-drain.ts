@@ -107,7 +107,9 @@ export function drainFacts({ goes, stays }: DrainForeseen): { label: string; val
 function disturbed({ goes }: DrainForeseen): string {
   const running = goes.filter(({ finished }) => !finished);
   if (running.length === 0) return 'Nobody: nothing runs there that has to move.';
-  return `Whoever uses ${running.length === 1 ? 'the pod' : `the ${running.length} pods`} that move: each ends there and is made anew elsewhere.`;
+  return running.length === 1
+    ? 'Whoever uses the pod that moves: it ends there and is made anew elsewhere.'
+    : `Whoever uses the ${running.length} pods that move: each ends there and is made anew elsewhere.`;
 }
 
 /** How many other nodes take pods. */
