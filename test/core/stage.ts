@@ -12,7 +12,7 @@ import type { Change } from '../../src/core/ports/store.ts';
 import type { Audit, Cluster, Job, Place, Provisioner, Role } from '../../src/core/records.ts';
 import { openEngines } from '../../src/engines/index.ts';
 import { createInProcessQueue, startWorker } from '../../src/jobs/index.ts';
-import { openKube } from '../../src/kube/index.ts';
+import { type KubeOptions, openKube } from '../../src/kube/index.ts';
 import { registerSandbox } from '../../src/sandbox-child.ts';
 import { type OpenedStore, openConfiguredStore, type StoreSettings } from '../../src/store/index.ts';
 import { eventually } from '../servers.ts';
@@ -52,6 +52,8 @@ export interface StageOptions {
   clock?: Clock;
   store?: StoreSettings;
   worker?: boolean;
+  /** From where apps and add-ons may come. */
+  apps?: KubeOptions['apps'];
   /** Other parts of dispatch. */
   parts?: Partial<DispatchParts>;
 }
@@ -99,7 +101,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   });
   const { store, cache, sealer } = opened;
   const engines = openEngines({ log, clock });
-  const kube = openKube({ log, clock });
+  const kube = openKube({ log, clock, ...(options.apps ? { apps: options.apps } : {}) });
   const queue = createInProcessQueue({ clock, log });
   const told: Stage['told'] = [];
   const handed: Stage['handed'] = [];

@@ -31,7 +31,7 @@ const Progress = z.object({
 const jobs: Place = { base: '/apis/batch/v1', plural: 'jobs', namespaced: true, coming: false };
 const steps = ['Start a pod in the cluster', 'Wait for what it finds'];
 /** How long the pod may take until it has ended, in milliseconds. */
-const withinMs = 180_000;
+const withinMs = 300_000;
 
 /** Ends with the sum of 1, 2, 4 … of the names that do not resolve, and says them in its last words. */
 const script =
@@ -49,8 +49,9 @@ async function jobOf(talk: Talk, input: Input): Promise<Manifest> {
     metadata: { name: jobName(input), namespace: home, labels: { 'app.kubernetes.io/managed-by': 'kqueen' } },
     spec: {
       backoffLimit: 0,
-      activeDeadlineSeconds: withinMs / 1_000,
-      ttlSecondsAfterFinished: 600,
+      // Only for what KQueen could not remove itself.
+      activeDeadlineSeconds: 900,
+      ttlSecondsAfterFinished: 3_600,
       template: {
         spec: {
           restartPolicy: 'Never',
