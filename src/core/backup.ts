@@ -1,6 +1,8 @@
 /** Backups as everything that has to do with them knows them: where each is kept, its work, and what becomes of its record. */
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Change, Store } from './ports/store.ts';
+import type { Vault } from './ports/archive.ts';
+import type { Change, Sealer, Store } from './ports/store.ts';
 import { type Backup, endedStates, type Job } from './records.ts';
 
 /** Work that makes a backup, by who keeps it, and work that restores one; names in the registry of src/kube/works. */
@@ -37,8 +39,6 @@ export const BackupInput = z.object({
   namespaces: z.array(z.string()),
   secrets: z.boolean(),
   snapshots: z.boolean(),
-  /** When it was asked for, epoch milliseconds. */
-  at: z.number(),
 });
 export type BackupInput = z.infer<typeof BackupInput>;
 
@@ -72,9 +72,9 @@ export interface BackupWish {
 export const backupMs = 3 * 60 * 60_000;
 
 /** The input of the work that makes a backup. */
-export function backupInput(wish: BackupWish, at: number): BackupInput {
+export function backupInput(wish: BackupWish): BackupInput {
   const { org, cluster, id, clusterName, namespaces, secrets, snapshots } = wish;
-  return { backup: { org, cluster, id }, clusterName, namespaces, secrets, snapshots, at };
+  return { backup: { org, cluster, id }, clusterName, namespaces, secrets, snapshots };
 }
 
 /** The record of a backup that is asked for: put in the transaction that puts its job. */
@@ -140,4 +140,14 @@ export function standingOf(
   if (backup.state !== 'making') return backup.state;
   if (!job || endedStates.includes(job.state)) return 'failed';
   return job.state === 'AwaitingApproval' ? 'waiting' : 'making';
+}
+
+/** Seals what is kept in an archive with the keys of the store: bound to its name, which is hashed because it may be longer than a record's id. */
+export function vaultOf(sealer: Sealer): Vault {
+  const ref = (name: string) =>
+    ({ kind: 'secret', org: 'backups', id: createHash('sha256').update(name).digest('hex') }) as const;
+  return {
+    seal: (name, plain) => sealer.seal(ref(name), plain),
+    open: (name, sealed) => sealer.open(ref(name), sealed),
+  };
 }

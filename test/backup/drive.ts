@@ -1,6 +1,6 @@
 /** Drives work in a cluster to its end, as a job would, without a job. */
 import { randomBytes } from 'node:crypto';
-import type { BackupInput } from '../../src/core/backup.ts';
+import { type BackupInput, vaultOf } from '../../src/core/backup.ts';
 import type { Vault } from '../../src/core/ports/archive.ts';
 import type { Kube } from '../../src/core/ports/kube.ts';
 import type { WorkPlan, WorkStep } from '../../src/core/ports/work.ts';
@@ -12,11 +12,7 @@ export const org = 'default';
 /** A vault with a key of its own. */
 export function testVault(): Vault {
   const sealer = openSealer([secretKey(randomBytes(32))]);
-  const ref = (id: string) => ({ kind: 'secret', org, id: id.slice(-150) }) as const;
-  return {
-    seal: (name, plain) => sealer.seal(ref(name), plain),
-    open: (name, sealed) => sealer.open(ref(name), sealed),
-  };
+  return vaultOf(sealer);
 }
 
 export function backupInput(id: string, change: Partial<BackupInput> = {}): BackupInput {
@@ -26,7 +22,6 @@ export function backupInput(id: string, change: Partial<BackupInput> = {}): Back
     namespaces: [],
     secrets: false,
     snapshots: false,
-    at: Date.now(),
     ...change,
   };
 }

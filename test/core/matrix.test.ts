@@ -23,6 +23,24 @@ beforeEach(async () => {
       }),
     ),
   );
+  await stage.put({
+    op: 'put',
+    ref: { kind: 'backup', org, id: 'kept1' },
+    record: {
+      ...{
+        v: 1,
+        id: 'kept1',
+        org,
+        cluster: 'c1',
+        clusterName: 'dev-1',
+        owner: people.dev.id,
+        state: 'kept',
+        job: 'j0',
+      },
+      ...{ requestedBy: people.dev.id, requesterName: 'Dev', createdAt: 1, by: 'kqueen' },
+      ...{ secrets: false, snapshots: false },
+    },
+  });
   await stage.say('dev', 'cluster create new-1 on lab region=a version=1 size=s nodes=1');
   waiting = (await stage.lastJob()).id;
 });

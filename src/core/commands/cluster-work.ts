@@ -33,6 +33,8 @@ export interface WorkWish {
   allowedMs?: number;
   /** What is kept along with the job, in the same transaction. */
   also?: Change[];
+  /** The same, for what names the job. */
+  alsoOf?: (job: Job) => Change[];
 }
 
 /** A cluster that this person may work in now; a Fault that says why not. */
@@ -189,6 +191,7 @@ async function ask(
     changes.push(waiting.change);
   }
   changes.push(
+    ...(wish.alsoOf?.(job) ?? []),
     { op: 'put', ref: { kind: 'job', org, id }, record: job, if: 0 },
     { op: 'put', ref: found.ref, record: { ...cluster, openJob: id }, if: found.revision },
   );

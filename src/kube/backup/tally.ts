@@ -19,6 +19,8 @@ export const noTally: Tally = { kept: {}, left: {}, secretsLeft: 0, needed: {} }
 export const Progress = z.object({
   stage: z.enum(['begin', 'snapshot', 'read', 'volumes', 'settle', 'verify', 'write', 'done']).default('begin'),
   version: z.string().default(''),
+  /** When it began, epoch milliseconds. */
+  begun: z.number().default(0),
   /** How many resources there are to read. */
   resources: z.number().default(0),
   /** Index of the resource that is read, or of the chunk that is verified. */

@@ -1,4 +1,4 @@
-import { BackupInput, type BackupSummary, backupPrefix } from '../../core/backup.ts';
+import { BackupInput, type BackupSummary, backupPrefix, backupSteps } from '../../core/backup.ts';
 import { Fault } from '../../core/errors.ts';
 import type { WorkPlan, WorkStep } from '../../core/ports/work.ts';
 import { formatBytes } from '../../core/units.ts';
@@ -17,13 +17,7 @@ import { readVolumes, snapshotMeans } from '../backup/volumes.ts';
 import type { Talk, WorkOperation } from '../operation.ts';
 import { eachListed, metadataOnly } from '../views/pages.ts';
 
-const steps = [
-  'Find what there is',
-  'Read and keep its objects',
-  'Look after volumes',
-  'Verify it',
-  'Write its manifest',
-];
+const steps = [...backupSteps];
 const stepOf: Record<Progress['stage'], number> = {
   ...{ begin: 0, snapshot: 0, read: 1, volumes: 2, settle: 2, verify: 3, write: 4, done: 4 },
 };
@@ -140,7 +134,7 @@ async function stepBackup(talk: Talk, place: BackupPlace, input: BackupInput, be
       const unread = found.silent.map((what) => ({ what, why: 'the API server of this group does not answer' }));
       const stage = input.snapshots ? 'snapshot' : 'read';
       return again(
-        { ...before, stage, version, unread, resources: taken.length },
+        { ...before, stage, version, unread, resources: taken.length, begun: talk.now() },
         `${count(taken.length, 'kind')} to read.`,
       );
     }
@@ -222,7 +216,7 @@ async function settle(talk: Talk, input: BackupInput, before: Progress): Promise
 
 async function write(talk: Talk, place: BackupPlace, input: BackupInput, before: Progress): Promise<WorkStep> {
   const archive = archiveOf(place);
-  const { backup: ref, clusterName, namespaces, secrets, at } = input;
+  const { backup: ref, clusterName, namespaces, secrets } = input;
   const { call } = talk;
   const { taken, left } = await readChosen(archive, ref, call);
   const { tally } = before;
@@ -236,7 +230,14 @@ async function write(talk: Talk, place: BackupPlace, input: BackupInput, before:
   }
   const lost = before.snapshots.filter(({ ready }) => !ready);
   const manifest = Manifest.parse({
-    ...{ format: 'kqueen-backup/1', ...ref, clusterName, version: before.version, at, endedAt: talk.now() },
+    ...{
+      format: 'kqueen-backup/1',
+      ...ref,
+      clusterName,
+      version: before.version,
+      at: before.begun,
+      endedAt: talk.now(),
+    },
     ...{ namespaces, secrets, objects, chunks: before.chunks, kinds: kinds.filter((each) => each.objects > 0) },
     left: [
       ...left,
