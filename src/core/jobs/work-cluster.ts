@@ -19,6 +19,7 @@ import {
   providerFault,
   released,
   retryLater,
+  withObservation,
 } from './kind.ts';
 
 /** How long a step waits at the longest before it is looked at again, in milliseconds. */
@@ -71,11 +72,12 @@ export const workCluster: JobKind = {
   },
 };
 
-/** The cluster as it is wanted to be from now on, where its provider was asked for another number of nodes. */
-function asWanted({ job, cluster, wanted }: Look): Cluster {
+/** The cluster as it is wanted to be from now on, where its provider was asked for another number of nodes, with the pools it shows now. */
+function asWanted({ job, cluster, seen, wanted }: Look): Cluster {
   if (job.update?.nodes === undefined || wanted === undefined || wanted instanceof Fault) return cluster;
   const { spec, summary, nodes } = wanted;
-  return { ...cluster, spec, summary, ...(nodes === undefined ? {} : { nodes }) };
+  const shown = seen instanceof Fault ? cluster : withObservation(cluster, seen);
+  return { ...shown, spec, summary, ...(nodes === undefined ? {} : { nodes }) };
 }
 
 function stepped(look: Look, step: WorkStep): Decision {

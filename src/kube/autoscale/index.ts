@@ -148,10 +148,13 @@ function usable({ ready, cordoned }: NodeShape): boolean {
 function templateOf(nodes: readonly NodeShape[], world: World): (() => Space) | null {
   const like = nodes.find(usable) ?? nodes[0];
   if (!like) return null;
-  const { 'kubernetes.io/hostname': _host, ...labels } = like.labels;
+  // What differs between them, such as a zone, cannot be promised of the next.
+  const common = Object.entries(like.labels).filter(
+    ([key, value]) => key !== 'kubernetes.io/hostname' && nodes.every((node) => node.labels[key] === value),
+  );
   const node: NodeShape = {
     ...like,
-    ...{ name: '', labels, cordoned: false, ready: true },
+    ...{ name: '', labels: Object.fromEntries(common), cordoned: false, ready: true },
     taints: like.taints.filter(({ key }) => !passing.test(key)),
   };
   const own = (world.byNode.get(like.name) ?? []).filter((pod) => !moves(pod));
