@@ -75,7 +75,7 @@ describe('a cluster of the sandbox', () => {
     expect(looked.bad).toBe(true);
     const commands = buttons(looked).map(({ command }) => command);
     expect(commands).toContain('app logs dev-1 broken namespace=default previous=true');
-    expect(commands).toContain('cluster get nodes dev-1');
+    expect(commands).toContain('node list dev-1');
     expect(JSON.stringify(looked.parts)).toMatch(/Live use is not known/);
   });
 

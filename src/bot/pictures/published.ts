@@ -37,10 +37,16 @@ export function openPublished({
       if (!/^[a-z0-9]{20,80}$/.test(id)) return null;
       const stored = await store.get(refOf(id));
       if (!stored || stored.record.expiresAt <= clock.now()) return null;
-      const { rows, ...rest } = stored.record.picture;
+      const { rows, note, ...rest } = stored.record.picture;
       return drawPicture({
         ...rest,
-        rows: rows.map(({ note, ...row }) => (note === undefined ? row : { ...row, note })),
+        ...(note === undefined ? {} : { note }),
+        rows: rows.map(({ label, values, note, depth, cells }) => ({
+          ...{ label, values },
+          ...(note === undefined ? {} : { note }),
+          ...(depth === undefined ? {} : { depth }),
+          ...(cells === undefined ? {} : { cells }),
+        })),
       });
     },
   };

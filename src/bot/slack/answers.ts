@@ -8,6 +8,7 @@ import type { Place } from '../../core/records.ts';
 import type { Outbound } from '../inbound.ts';
 import type { SlackApi } from './api.ts';
 import { limits } from './limits.ts';
+import { withPictures } from './pictures.ts';
 import type { SlackPort } from './port.ts';
 import { renderCard, type SlackMessage } from './render.ts';
 
@@ -152,7 +153,15 @@ export function createAnswers({ api, port, clock, log }: AnswersOptions): Answer
   async function deliverOne(outbound: Outbound, target: Target): Promise<void> {
     if (outbound.remove === true) await removeOwn(target);
     const message = messageOf(outbound);
-    if (message !== null) {
+    if (outbound.card !== undefined && showsPictures(outbound, target)) {
+      const place = target.place;
+      // Where it cannot be posted, it is told in letters.
+      await withPictures(api, outbound.card, (drawn) => post(place, drawn)).catch((error: unknown) => {
+        if (!(error instanceof Fault || error instanceof PlaceGone) || (error instanceof Fault && error.outcomeUnknown))
+          throw error;
+        return message === null ? undefined : whisper(message, target);
+      });
+    } else if (message !== null) {
       if (outbound.replaces === true) await replace(message, target);
       else if (outbound.audience === 'place') await proclaim(message, target);
       else await whisper(message, target);
@@ -187,6 +196,15 @@ export function createAnswers({ api, port, clock, log }: AnswersOptions): Answer
       }
     },
   };
+}
+
+/**
+ * Whether an answer is shown with its pictures: they are files, which only messages that stay in the conversation can show. In what one person alone
+ * sees of a channel they are bars of letters.
+ */
+export function showsPictures({ card, audience, replaces }: Outbound, target: Target): boolean {
+  const drawn = card?.parts.some(({ part }) => part === 'picture') ?? false;
+  return drawn && replaces !== true && (target.private || audience === 'place');
 }
 
 /** What an answer shows as a message: its card, or else its problems as a list; null when it shows neither. */

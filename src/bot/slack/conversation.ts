@@ -3,7 +3,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 import type { Log } from '../../core/ports/log.ts';
 import type { Place } from '../../core/records.ts';
 import type { Handle, Outbound } from '../inbound.ts';
-import { type Answers, messageOf, openAction, type Target } from './answers.ts';
+import { type Answers, messageOf, openAction, showsPictures, type Target } from './answers.ts';
 import type { SlackApi } from './api.ts';
 import { buttonPrefix } from './buttons.ts';
 import { fieldAction } from './form.ts';
@@ -81,7 +81,9 @@ export function createConversation(parts: ConversationParts): Conversation {
       await acked(ack, { response_type: 'ephemeral', ...renderLine(workingText) });
       return await answers.deliver(await work, target);
     }
-    const first = outbounds.findIndex((each) => each.audience === 'caller' && messageOf(each) !== null);
+    const first = outbounds.findIndex(
+      (each) => each.audience === 'caller' && messageOf(each) !== null && !showsPictures(each, target),
+    );
     const chosen = outbounds[first];
     const said = chosen === undefined ? null : messageOf(chosen);
     const arrived = await acked(ack, said === null ? undefined : { response_type: 'ephemeral', ...said });

@@ -152,7 +152,10 @@ export async function openTeams(options: TeamsOptions): Promise<Teams> {
     const outbounds = await withFormAgain(inbound, await answersOf(inbound), answersOf);
     if (task) return await answerTask(inbound, outbounds, { poster, log }, (body) => respond({ kind: 'body', body }));
     // The Playground has no dialogs.
-    const delivery = planDelivery(inbound, outbounds, poster, log, clicked, !open);
+    const delivery = planDelivery(inbound, outbounds, poster, log, clicked, {
+      offersDialog: !open,
+      publish: options.publish,
+    });
     // The Playground shows what was said only once it was taken; its answer should not stand above it.
     if (clicked || open) respond(delivery.click);
     await delivery.rest();

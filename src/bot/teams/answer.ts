@@ -10,6 +10,7 @@ import type { Log } from '../../core/ports/log.ts';
 import type { Place } from '../../core/records.ts';
 import type { Inbound, Outbound } from '../inbound.ts';
 import { renderForm } from './form.ts';
+import { type Publish, renderWithPictures } from './pictures.ts';
 import type { Poster } from './port.ts';
 import { cardDraft, patienceMs } from './port.ts';
 import type { AdaptiveCard } from './render.ts';
@@ -26,6 +27,8 @@ export type ClickAnswer =
 /** What to send for an answer, rendered. */
 interface Shown {
   card: AdaptiveCard;
+  /** The card with its pictures, for a message of its own: drawing them takes longer than a click may. */
+  drawn(): Promise<AdaptiveCard>;
   summary: string;
   /** Takes the place of the message that was clicked. */
   replaces: boolean;
@@ -50,9 +53,9 @@ export function planDelivery(
   poster: Poster,
   log: Log,
   clicked: boolean,
-  offersDialog = false,
+  { offersDialog = false, publish }: { offersDialog?: boolean; publish?: Publish | undefined } = {},
 ): Delivery {
-  const shown = outbounds.flatMap((outbound) => show(inbound, outbound, offersDialog));
+  const shown = outbounds.flatMap((outbound) => show(inbound, outbound, offersDialog, publish));
   const here = shown.filter(({ personal }) => !personal || inbound.private);
   const elsewhere = shown.filter((each) => !here.includes(each));
   // A form card is used up once it is sent, as a dialog that closes; a receipt stays a line, the live message tells the rest.
@@ -74,12 +77,15 @@ export function planDelivery(
       const { message, place } = inbound;
       const tasks: (() => Promise<unknown>)[] = [];
       if (replacement && message) {
-        const draft = cardDraft(replacement, replacing?.summary ?? 'Sent to you directly.');
         // After a click its own viewer has the new card already; the edit is for everybody else and for later.
-        tasks.push(() => poster.edit(message, draft, patienceMs.answer));
+        tasks.push(async () => {
+          const card = replacing ? await replacing.drawn() : replacement;
+          const draft = cardDraft(card, replacing?.summary ?? 'Sent to you directly.');
+          return await poster.edit(message, draft, patienceMs.answer);
+        });
       }
       for (const each of below)
-        tasks.push(() => poster.post(place, cardDraft(each.card, each.summary), patienceMs.answer));
+        tasks.push(async () => poster.post(place, cardDraft(await each.drawn(), each.summary), patienceMs.answer));
       if (elsewhere.length > 0) tasks.push(() => sendAside(inbound, elsewhere, poster, closing === null && !clicked));
       for (const task of tasks) {
         await patiently(task).catch((error: unknown) => {
@@ -113,7 +119,8 @@ async function sendAside(inbound: Inbound, shown: Shown[], poster: Poster, tell:
   let place: Place;
   try {
     place = await poster.direct(inbound.person.id);
-    for (const { card, summary } of shown) await poster.post(place, cardDraft(card, summary), patienceMs.answer);
+    for (const { drawn, summary } of shown)
+      await poster.post(place, cardDraft(await drawn(), summary), patienceMs.answer);
   } catch (error) {
     const note = plainCard(
       'I cannot reach you directly',
@@ -133,7 +140,11 @@ function movedNote(title: string): Card {
   return plainCard(what || 'Answered', 'This is for you alone, so I have sent it to you in our direct chat.');
 }
 
-function show(inbound: Inbound, outbound: Outbound, offersDialog: boolean): Shown[] {
+function hasPicture({ parts }: Card): boolean {
+  return parts.some(({ part }) => part === 'picture');
+}
+
+function show(inbound: Inbound, outbound: Outbound, offersDialog: boolean, publish: Publish | undefined): Shown[] {
   const { card, form, files, remove } = outbound;
   const shared = { replaces: outbound.replaces === true, receipt: outbound.receipt === true };
   const list: Shown[] = [];
@@ -142,18 +153,22 @@ function show(inbound: Inbound, outbound: Outbound, offersDialog: boolean): Show
       card?.title ?? 'A file for you',
       files.map(({ name }) => name),
     );
+    const made = renderCard(refused);
     list.push({
       ...shared,
-      card: renderCard(refused),
+      card: made,
+      drawn: async () => made,
       summary: plainText(refused),
       title: refused.title,
       personal: false,
     });
   } else if (card) {
     const whole = remove ? { ...card, parts: [...partsOf(card), removeNote] } : card;
+    const made = renderCard(whole);
     list.push({
       ...shared,
-      card: renderCard(whole),
+      card: made,
+      drawn: async () => (hasPicture(whole) ? renderWithPictures(whole, publish) : made),
       summary: plainText(whole),
       title: whole.title,
       personal: isPersonal(card),
@@ -168,7 +183,14 @@ function show(inbound: Inbound, outbound: Outbound, offersDialog: boolean): Show
     // A refused form keeps what was typed; one that was loaded again has its own idea of what still fits.
     const typed = { values: inbound.values ?? {}, wins: inbound.source === 'form' };
     const rendered = renderForm({ ...form, fields }, typed, { offersDialog });
-    list.push({ ...shared, card: rendered, summary: rendered.fallbackText, title: form.title, personal: form.private });
+    list.push({
+      ...shared,
+      card: rendered,
+      drawn: async () => rendered,
+      summary: rendered.fallbackText,
+      title: form.title,
+      personal: form.private,
+    });
   }
   return list;
 }

@@ -129,7 +129,16 @@ export const StoredPicture = z.object({
     title: z.string(),
     alt: z.string(),
     series: z.array(z.object({ name: z.string(), tone: z.enum(['plain', 'good', 'busy', 'warn', 'bad']) })),
-    rows: z.array(z.object({ label: z.string(), values: z.array(z.number()), note: z.string().optional() })),
+    rows: z.array(
+      z.object({
+        label: z.string(),
+        values: z.array(z.number()),
+        note: z.string().optional(),
+        depth: z.number().int().optional(),
+        cells: z.array(z.object({ text: z.string(), series: z.number().int() })).optional(),
+      }),
+    ),
+    note: z.string().optional(),
   }),
   expiresAt: millis,
 });

@@ -9,6 +9,7 @@ import { type NodeLoad, nodeState, openLoads, readNodeLoads, share } from '../vi
 import { eachPod } from '../views/pods.ts';
 import { controllers } from '../views/topology.ts';
 import { type NodeUse, nodeUse } from '../views/usage.ts';
+import { nodeUsePicture } from '../views/use-picture.ts';
 import { certificateFindings } from './certificates.ts';
 import { type Finding, type Seen, seen, worstFindings } from './findings.ts';
 import { fullVolumes, nodeFindings, versionFindings } from './nodes.ts';
@@ -94,6 +95,8 @@ function lookedAt(found: readonly Finding[], nodes: readonly NodeLoad[], use: No
   if (soon.length > 0) parts.push({ part: 'rows', caption: 'Worth knowing', rows: rows(soon, room) });
   const left = Math.max(0, now.length - most.rows) + Math.max(0, soon.length - room);
   if (left > 0) parts.push({ part: 'note', text: `And ${left} more, in the file.` });
+  const picture = nodeUsePicture(nodes, use);
+  if (picture) parts.push({ part: 'picture', picture });
   if (nodes.length > 0) parts.push(nodeTable(nodes, use));
   parts.push({
     part: 'note',

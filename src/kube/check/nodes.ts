@@ -10,14 +10,14 @@ import type { Talk } from '../operation.ts';
 import { type NodeLoad, nodeState } from '../views/nodes.ts';
 import { ranks } from '../workloads.ts';
 import { type Finding, findingRanks, type Seen } from './findings.ts';
-import { type Asker, get } from './pods.ts';
+import { type Asker, get, nodesOf } from './pods.ts';
 
 /** Share of what nodes can give that is asked for, from which on little more fits. */
 const nearlyAll = 0.9;
 
 /** What is wrong with nodes themselves, and how much of them is given away. */
 export function nodeFindings(nodes: readonly NodeLoad[], { cluster, scale }: Asker): Finding[] {
-  const next = [get('Nodes', cluster, 'nodes')];
+  const next = [nodesOf(cluster)];
   const found: Finding[] = nodes.flatMap(({ health }): Finding[] => {
     const { name, ready, problems } = health;
     if (ready && problems.length === 0) return [];
@@ -148,7 +148,7 @@ function fillOf(use: JsonObject, about: string, cluster: string, namespace: stri
       : `${percent} % of its files (inodes) are used`;
   const rank = level === 'now' ? findingRanks.fullVolume : findingRanks.soon;
   // A volume that several pods share is one finding: each of them tells of it.
-  const next = [namespace === '' ? get('Nodes', cluster, 'nodes') : get('Volumes', cluster, 'volumes', namespace)];
+  const next = [namespace === '' ? nodesOf(cluster) : get('Volumes', cluster, 'volumes', namespace)];
   return [{ rank, level, about, why, alike: `full/${about}`, next }];
 }
 

@@ -51,7 +51,7 @@ export function openPodFindings(talk: Talk, asker: Asker, behind: ReadonlyMap<st
     };
     const events = get('Events', cluster, 'events', namespace);
     const next = crashing && asker.logs ? [log, events] : [events];
-    if (problem.rank === ranks.pending) next.push(get('Nodes', cluster, 'nodes'));
+    if (problem.rank === ranks.pending) next.push(nodesOf(cluster));
     kept.push({
       ...{ rank: problem.rank, level: 'now', namespace, pod: problem.name, next },
       about: `${kind} ${namespace}/${name}`,
@@ -81,6 +81,11 @@ export function openPodFindings(talk: Talk, asker: Asker, behind: ReadonlyMap<st
 /** A button to one of the lists of a cluster. */
 export function get(label: string, cluster: string, what: string, namespace = ''): Button {
   return { label, command: formatLine('cluster get', ['what', 'cluster'], { what, cluster, namespace }) };
+}
+
+/** A button to the nodes of a cluster, with what can be done about each. */
+export function nodesOf(cluster: string): Button {
+  return { label: 'Nodes', command: formatLine('node list', ['cluster'], { cluster }) };
 }
 
 function crashingContainer(pod: V1Pod): V1ContainerStatus | undefined {

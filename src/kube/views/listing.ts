@@ -2,6 +2,7 @@
 import type { Button } from '../../core/card.ts';
 import { Fault } from '../../core/errors.ts';
 import { formatLine } from '../../core/line.ts';
+import type { Picture } from '../../core/picture.ts';
 import type { Looked } from '../../core/ports/work.ts';
 import { count } from '../../core/words.ts';
 import { plain } from '../faults.ts';
@@ -19,6 +20,8 @@ export interface Listing {
   rows: string[][];
   /** What the list comes to, in a sentence. */
   sum?: string;
+  /** Above the first page. */
+  picture?: Picture | null;
   /** Small print. */
   notes?: string[];
   bad?: boolean;
@@ -51,6 +54,7 @@ export function listed(talkArgs: Record<string, string>, listing: Listing): Look
     text: listing.sum ?? `${title}.`,
     parts: [
       ...(listing.sum ? [{ part: 'text' as const, text: listing.sum }] : []),
+      ...(listing.picture && page === 1 ? [{ part: 'picture' as const, picture: listing.picture }] : []),
       { part: 'table', columns, rows: cells.slice(from, from + perPage) },
       ...notes.map((text) => ({ part: 'note' as const, text })),
     ],

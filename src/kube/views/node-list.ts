@@ -9,6 +9,7 @@ import { ageOf } from './listing.ts';
 import { type NodeLoad, nodeState, openLoads, readNodeLoads, share } from './nodes.ts';
 import { eachPod } from './pods.ts';
 import { nodeUse } from './usage.ts';
+import { nodeUsePicture } from './use-picture.ts';
 
 /** Nodes of one page: each is a row with buttons, of which a message shows few. */
 const perPage = 10;
@@ -55,10 +56,12 @@ export const nodeListView: View = {
       ...(cordoned > 0 ? [`${cordoned} cordoned`] : []),
     ];
     const text = `${title}: ${parts.join(', ')}.`;
+    const picture = nodeUsePicture(nodes, use);
     return {
       ...{ title, text, bad: bad > 0 || nodes.length === 0 },
       parts: [
         { part: 'text', text },
+        ...(picture && page === 1 ? [{ part: 'picture' as const, picture }] : []),
         { part: 'rows', rows },
         { part: 'note', text: `Requests and limits are those of its pods, of what the node can give. ${use.says}` },
       ],

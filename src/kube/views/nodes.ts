@@ -9,6 +9,7 @@ import { nodeHealth } from '../probe.ts';
 import { ageOf, listed } from './listing.ts';
 import { eachPod } from './pods.ts';
 import { nodeUse } from './usage.ts';
+import { nodeUsePicture } from './use-picture.ts';
 
 /** One node with what is asked of it. */
 export interface NodeLoad {
@@ -108,6 +109,7 @@ export const nodesView: View = {
         ...(live ? ['In use'] : []),
         'Age',
       ],
+      picture: nodeUsePicture(nodes, use),
       notes: [use.says],
       ...(bad > 0
         ? { sum: `${count(bad, 'node')} of ${nodes.length} not as it should be, worst first.`, bad: true }

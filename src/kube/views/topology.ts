@@ -5,6 +5,7 @@ import type { Talk, View } from '../operation.ts';
 import { demandNamespace } from './listing.ts';
 import { eachListed, listPath, metadataOnly } from './pages.ts';
 import { eachPod, podState } from './pods.ts';
+import { type Placed, type Placing, seriesOf, topologyPicture } from './topology-picture.ts';
 
 /** Most characters and lines of the tree in a message; the file has it whole. */
 const room = { characters: 2_600, lines: 50 };
@@ -44,6 +45,7 @@ export const topologyView: View = {
     await demandNamespace(talk, namespace);
     const behind = await controllers(talk, namespace);
     const tree = new Map<string, Map<string, string[]>>();
+    const placing: Placing = new Map();
     let pods = 0;
     await eachPod(talk, namespace, (pod) => {
       pods += 1;
@@ -55,8 +57,14 @@ export const topologyView: View = {
       const state = podState(pod);
       const doing = state === 'Running' ? '' : `, ${state}`;
       const line = `${pod.metadata?.name ?? ''} on ${pod.spec?.nodeName ?? 'no node'}${doing}`;
-      workloads.set(workload, [...(workloads.get(workload) ?? []), line]);
+      const lines = workloads.get(workload) ?? [];
+      lines.push(line);
+      workloads.set(workload, lines);
       tree.set(own, workloads);
+      const placed = placing.get(own) ?? new Map<string, Placed[]>();
+      const there = placed.get(workload) ?? [];
+      there.push({ node: pod.spec?.nodeName ?? '', series: seriesOf(pod, talk.now()) });
+      placing.set(own, placed.set(workload, there));
     });
     const of = namespace === '' ? '' : ` of namespace ${namespace}`;
     if (pods === 0) {
@@ -79,6 +87,7 @@ export const topologyView: View = {
       text,
       parts: [
         { part: 'text', text },
+        { part: 'picture', picture: topologyPicture(placing, `What runs where${of}`, text) },
         { part: 'code', text: shown.join('\n') },
         ...(left > 0
           ? [{ part: 'note' as const, text: `And ${left} more lines, in the file. With namespace= it is shorter.` }]
