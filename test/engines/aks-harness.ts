@@ -67,6 +67,10 @@ export async function openAksHarness(options: HarnessOptions = {}): Promise<Harn
     requests: async () => azure.counts().all,
     secrets: async () => azure.secrets(),
     made: async (name) => azure.world.made(name),
+    async machines({ externalName }) {
+      const pools = azure.world.find(azure.resourceGroup, externalName)?.pools ?? [];
+      return pools.flatMap((pool) => azure.world.machines(pool).map((node) => ({ node, id: node, pool: pool.name })));
+    },
     openConnections: () => proxies.reduce((sum, proxy) => sum + proxy.open(), 0),
     faults: {
       loseCreateAnswer: async () => azure.set('create', { kind: 'lose', times: 1 }),

@@ -12,6 +12,7 @@ import { locationChoices, sizeChoices, versionChoices } from './choices.ts';
 import { adminKubeconfig, entraSignIn } from './kubeconfig.ts';
 import { observationOf, withOperation } from './observation.ts';
 import { handleFor, handleOf, type Poller, readHandle, standingOf } from './operations.ts';
+import { retireStep } from './retire.ts';
 import { AksCluster, type AksProvisioner } from './schema.ts';
 import { clusterTag, isMine, nodePool, orgTag, pools, stateOf, stepOf, tagOf, versionOf } from './states.ts';
 import { ifMatch, nextStep } from './update.ts';
@@ -145,7 +146,10 @@ export function openAksClient(params: AksProvisioner): EngineClient {
     update(target, update, call) {
       return alone(target, call, async () => {
         const found = await own(target, call);
-        const step = nextStep(found, target.externalName, update);
+        const { retire } = update;
+        const step = retire
+          ? await retireStep(arm, group, found, target.externalName, { ...update, retire }, call)
+          : nextStep(found, target.externalName, update);
         return step ? remember(target, await step.send(arm, group, call)) : null;
       });
     },

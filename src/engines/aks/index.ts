@@ -27,11 +27,9 @@ export const aks: Engine = {
     addons: true,
     networkPolicy: true,
     gateways: true,
-    retire: false,
+    retire: true,
   },
   instead: {
-    retire:
-      'Delete the machine of its node pool at Azure, then scale the pool back to the number of nodes that it had.',
     percent: 'Azure does not say how far it is; the card shows what it works on, and how long that took before.',
   },
   mostGateways,

@@ -21,14 +21,7 @@ export interface Step {
  * `bad-input` for what cannot be.
  */
 export function nextStep(found: ManagedCluster, name: string, update: ClusterUpdate): Step | null {
-  const state = stateOf(found);
-  if (state === 'creating' || state === 'updating' || state === 'deleting' || state === 'unknown') {
-    throw new Fault('conflict', `Azure is busy with the cluster: ${stepOf(found)}.`, {
-      whose: 'provider',
-      retryable: true,
-      next: 'Nothing to do: KQueen tries again by itself.',
-    });
-  }
+  refuseBusy(found);
   if (update.power === 'on' && stopped(found)) return power(name, 'start');
   if (update.power === 'off') return stopped(found) ? null : power(name, 'stop');
   const change =
@@ -44,6 +37,18 @@ export function nextStep(found: ManagedCluster, name: string, update: ClusterUpd
     });
   }
   return change;
+}
+
+/** Throws while something else goes on at the cluster. */
+export function refuseBusy(found: ManagedCluster): void {
+  const state = stateOf(found);
+  if (state === 'creating' || state === 'updating' || state === 'deleting' || state === 'unknown') {
+    throw new Fault('conflict', `Azure is busy with the cluster: ${stepOf(found)}.`, {
+      whose: 'provider',
+      retryable: true,
+      next: 'Nothing to do: KQueen tries again by itself.',
+    });
+  }
 }
 
 function power(name: string, act: 'start' | 'stop'): Step {
@@ -102,7 +107,8 @@ function refuseUpgrade(current: string, wanted: string): void {
   }
 }
 
-function poolStep(found: ManagedCluster, name: string, update: ClusterUpdate): Step | null {
+/** What to do next about the number of nodes of a pool and its autoscaler, or null. */
+export function poolStep(found: ManagedCluster, name: string, update: ClusterUpdate): Step | null {
   const { nodes, autoscale } = update;
   if (nodes === undefined && autoscale === undefined) return null;
   const pool = poolCalled(found, update.pool);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { upgradesOf } from './catalog.ts';
 import { checkPool, checkTag, keyOf, newCluster, poolOf, refuseStopped, versionOf } from './rules.ts';
-import type { Cluster, Json, Operation, Pool, Troubles, World, WorldOptions } from './types.ts';
+import type { Cluster, Json, Machines, Operation, Pool, Troubles, World, WorldOptions } from './types.ts';
 import { provider } from './wire.ts';
 
 /** How long each kind of operation takes, as a share of a create. */
@@ -12,7 +12,20 @@ export function openWorld(options: WorldOptions): World {
   const operations = new Map<string, Operation>();
   const making = new Map<string, number>();
   const secrets: string[] = [];
+  const fleets = new WeakMap<Pool, Machines>();
   const troubles: Troubles = { stall: false, failCreates: null, failUpdates: null, noQuota: false };
+
+  /** A pool's machines, brought to its count: new ones get new numbers, and the newest goes first. */
+  function machinesOf(pool: Pool): Machines {
+    const fleet = fleets.get(pool) ?? { next: 0, names: [] };
+    fleets.set(pool, fleet);
+    while (fleet.names.length < pool.count) {
+      fleet.names.push(`aks-${pool.name}-12345678-vmss${fleet.next.toString(36).padStart(6, '0')}`);
+      fleet.next += 1;
+    }
+    fleet.names.length = pool.count;
+    return fleet;
+  }
 
   function begin(
     cluster: Cluster,
@@ -259,6 +272,23 @@ export function openWorld(options: WorldOptions): World {
       });
       pool.provisioningState = 'Deleting';
       return operation;
+    },
+
+    machines: (pool) => [...machinesOf(pool).names],
+
+    deleteMachines(cluster, pool, names) {
+      refuseBusy(cluster);
+      refuseStopped(cluster);
+      const fleet = machinesOf(pool);
+      const strange = names.find((each) => !fleet.names.includes(each));
+      if (names.length === 0 || strange !== undefined) {
+        throw provider(400, 'InvalidParameter', `The machine ${strange ?? ''} is not in the agent pool ${pool.name}.`);
+      }
+      return change(cluster, 'Updating', [pool], () => {
+        fleet.names = fleet.names.filter((each) => !names.includes(each));
+        pool.count = fleet.names.length;
+        scaleKube(cluster);
+      });
     },
 
     tag(cluster, tags, asked) {

@@ -158,10 +158,10 @@ export function openManager(options: ManagerOptions): (asked: Asked) => Answer {
     const { asked, group } = place;
     const found = world.find(group, name);
     const full = `${scope}/providers/Microsoft.ContainerService/managedClusters/${name}`;
-    const [sub, item, ...more] = rest;
-    if (more.length > 0) throw unknownPath(asked);
+    const [sub, item, part, ...more] = rest;
+    if (more.length > 0 || (part !== undefined && sub !== 'agentPools')) throw unknownPath(asked);
     const verb = `${asked.method} ${sub ?? ''}`.trim();
-    allow(`Microsoft.ContainerService/managedClusters/${actionOf(asked.method, sub)}`, full);
+    allow(`Microsoft.ContainerService/managedClusters/${actionOf(asked.method, sub, part)}`, full);
     if (verb === 'PUT') {
       const { cluster: made, operation, isNew } = world.put(group, name, jsonOf(asked), asked);
       return accepted(isNew ? 201 : 200, asked, made, operation.id, clusterView(made, subscriptionId));
@@ -196,7 +196,9 @@ export function openManager(options: ManagerOptions): (asked: Asked) => Answer {
       case 'GET agentPools':
       case 'PUT agentPools':
       case 'DELETE agentPools':
-        return pool(found, item, asked);
+        return part === undefined ? pool(found, item, asked) : machines(found, item, part, asked);
+      case 'POST agentPools':
+        return machines(found, item, part, asked);
       default:
         throw unknownPath(asked);
     }
@@ -214,6 +216,23 @@ export function openManager(options: ManagerOptions): (asked: Asked) => Answer {
     if (!known) throw provider(404, 'NotFound', `Could not find the agent pool ${name} of ${found.name}.`);
     if (asked.method === 'DELETE') return accepted(202, asked, found, world.removePool(found, known).id);
     return { status: 200, body: poolView(known, found, subscriptionId) };
+  }
+
+  /** Machines and their deletion, as @azure/arm-containerservice 25.5 asks for them. */
+  function machines(found: Cluster, name: string | undefined, part: string | undefined, asked: Asked): Answer {
+    const known = found.pools.find((each) => each.name === name);
+    if (!known) throw provider(404, 'NotFound', `Could not find the agent pool ${name} of ${found.name}.`);
+    if (asked.method === 'POST' && part === 'deleteMachines') {
+      const { machineNames } = jsonOf(asked) as { machineNames?: string[] };
+      return accepted(202, asked, found, world.deleteMachines(found, known, machineNames ?? []).id);
+    }
+    if (asked.method !== 'GET' || part !== 'machines') throw unknownPath(asked);
+    const id = `${idOf(found, subscriptionId)}/agentPools/${known.name}/machines`;
+    const value = world.machines(known).map((each) => ({
+      ...{ id: `${id}/${each}`, name: each, type: 'Microsoft.ContainerService/managedClusters/agentPools/machines' },
+      properties: { network: { ipAddresses: [{ family: 'IPv4', ip: '10.224.0.4' }] } },
+    }));
+    return { status: 200, body: { value } };
   }
 
   function credentials(found: Cluster, role: string, asked: Asked): Answer {
@@ -277,8 +296,9 @@ export function openManager(options: ManagerOptions): (asked: Asked) => Answer {
   return answer;
 }
 
-function actionOf(method: string, sub: string | undefined): string {
+function actionOf(method: string, sub: string | undefined, part?: string): string {
   const of = sub === 'agentPools' || sub === 'upgradeProfiles' ? `${sub}/` : '';
+  if (part !== undefined) return method === 'GET' ? `${of}${part}/read` : `${of}${part}/action`;
   if (method === 'GET') return `${of}read`;
   if (method === 'DELETE') return `${of}delete`;
   return method === 'POST' && sub ? `${sub}/action` : `${of}write`;

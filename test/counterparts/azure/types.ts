@@ -19,6 +19,12 @@ export interface Pool extends Json {
   eTag: string;
 }
 
+/** A machine of a pool's scale set: its number is never used again. */
+export interface Machines {
+  next: number;
+  names: string[];
+}
+
 export interface Cluster {
   name: string;
   /** How it is named in paths, in small letters. */
@@ -97,6 +103,10 @@ export interface World {
     asked: Asked,
   ): { pool: Pool; operation: Operation; isNew: boolean };
   removePool(cluster: Cluster, pool: Pool): Operation;
+  /** Names of a pool's machines. */
+  machines(pool: Pool): string[];
+  /** Deletes these machines; the pool is smaller by them. */
+  deleteMachines(cluster: Cluster, pool: Pool, names: readonly string[]): Operation;
   tag(cluster: Cluster, tags: Record<string, string>, asked: Asked): Operation;
   power(cluster: Cluster, on: boolean): Operation;
   abort(cluster: Cluster): Operation;
