@@ -1,9 +1,11 @@
 /** Drives work in a cluster to its end, as a job would, without a job. */
 import { randomBytes } from 'node:crypto';
 import { type BackupInput, vaultOf } from '../../src/core/backup.ts';
+import { Fault } from '../../src/core/errors.ts';
 import type { Vault } from '../../src/core/ports/archive.ts';
 import type { Kube } from '../../src/core/ports/kube.ts';
 import type { WorkPlan, WorkStep } from '../../src/core/ports/work.ts';
+import type { RestoreInput } from '../../src/kube/backup/restore-objects.ts';
 import { openSealer, secretKey } from '../../src/store/seal.ts';
 import { callFor } from '../engines/calls.ts';
 
@@ -26,6 +28,14 @@ export function backupInput(id: string, change: Partial<BackupInput> = {}): Back
   };
 }
 
+export function restoreInput(id: string, change: Partial<RestoreInput> = {}): RestoreInput {
+  return {
+    backup: { org, cluster: 'c1', id },
+    ...{ source: 'shop', same: false, restore: 'r1', namespaces: [], existing: 'skip', snapshots: false },
+    ...change,
+  };
+}
+
 export interface Driven {
   last: WorkStep;
   steps: WorkStep[];
@@ -37,12 +47,28 @@ export async function drive(
   kubeconfig: string,
   op: string,
   input: Record<string, unknown>,
-  options: { progress?: Record<string, unknown>; most?: number; each?: (step: WorkStep) => void | Promise<void> } = {},
+  options: {
+    progress?: Record<string, unknown>;
+    each?: (step: WorkStep) => void | Promise<void>;
+    /** Each step is done twice, as after a crash before its word was saved. */
+    twice?: boolean;
+    /** Told of a Fault that may pass, before the step is tried again. */
+    retry?: (fault: Fault) => void;
+  } = {},
 ): Promise<Driven> {
   let progress = options.progress ?? {};
   const steps: WorkStep[] = [];
-  for (let turn = 0; turn < (options.most ?? 2_000); turn += 1) {
-    const step = await kube.work(kubeconfig, { op, input, progress }, callFor(12_000));
+  for (let turn = 0; turn < 2_000; turn += 1) {
+    const one = () => kube.work(kubeconfig, { op, input, progress }, callFor(12_000));
+    let step: WorkStep;
+    try {
+      if (options.twice) await one();
+      step = await one();
+    } catch (thrown) {
+      if (!options.retry || !(thrown instanceof Fault) || !thrown.retryable) throw thrown;
+      options.retry(thrown);
+      continue;
+    }
     steps.push(step);
     await options.each?.(step);
     if (step.state === 'done') return { last: step, steps };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { BackupRef } from '../../core/backup.ts';
 import { asFault, type Fault } from '../../core/errors.ts';
 import type { Vault } from '../../core/ports/archive.ts';
+import { differenceOf } from '../apply/diff.ts';
 import type { Place } from '../apply/kinds.ts';
 import { pathOf } from '../apply/kinds.ts';
 import { type Manifest as Applied, called, isObject, type JsonObject, objectAt } from '../apply/manifests.ts';
@@ -174,8 +175,8 @@ async function overwrite(parts: RestoreParts, place: Place, manifest: Applied, l
   const { volumeName: _bound, claimRef: _claim, ...spec } = objectAt(manifest.object, 'spec');
   const wanted = place.plural.startsWith('persistentvolume') ? { ...manifest.object, spec } : manifest.object;
   const after = await applyObject(parts.talk, place, { ...manifest, object: wanted }, { dryRun: false, force: true });
-  const moved = objectAt(after, 'metadata').resourceVersion !== objectAt(live, 'metadata').resourceVersion;
-  return { is: moved ? 'changed' : 'same' };
+  // Applying writes down whose the fields are, which is a new version of the object though nothing in it differs.
+  return { is: differenceOf(manifest.kind, live, after).lines.length > 0 ? 'changed' : 'same' };
 }
 
 function marked(manifest: Applied, object: JsonObject, restore: string): Applied {
