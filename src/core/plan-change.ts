@@ -20,7 +20,6 @@ export const changeKinds = [
   'cluster.upgrade',
   'cluster.stop',
   'cluster.start',
-  'cluster.addons',
   'cluster.netpol',
   'cluster.gateways',
 ] as const satisfies JobKindName[];
@@ -168,7 +167,6 @@ export const changeTitles: Record<ChangeKind, string> = {
   'cluster.upgrade': 'Upgrade cluster',
   'cluster.stop': 'Stop cluster',
   'cluster.start': 'Start cluster',
-  'cluster.addons': 'Change the add-ons of cluster',
   'cluster.netpol': 'Change network policies of cluster',
   'cluster.gateways': 'Set the gateways of cluster',
 };
@@ -192,17 +190,12 @@ function actionOf({ cluster, engine, update }: ChangeInput, pool: NodePool | und
 
 function changeFacts(input: ChangeInput, pool: NodePool | undefined): Plan['facts'] {
   const { cluster, engine, update, note } = input;
-  const more = note ? [{ label: 'Worth knowing', value: note }] : [];
   if (update.gateways !== undefined) {
-    return [{ label: 'Gateway nodes', value: `${gatewaysOf(cluster, engine)} → ${update.gateways}` }, ...more];
+    return [{ label: 'Gateway nodes', value: `${gatewaysOf(cluster, engine)} → ${update.gateways}` }];
   }
   if (update.networkPolicy !== undefined) {
     const words = update.networkPolicy ? 'not enforced → enforced' : 'enforced → not enforced';
-    return [{ label: 'Network policies', value: words }, ...more];
-  }
-  if (update.addons !== undefined) {
-    const words = Object.entries(update.addons).map(([name, on]) => `${name} ${on ? 'on' : 'off'}`);
-    return [{ label: 'Add-ons of the provider', value: words.join(', ') }, ...more];
+    return [{ label: 'Network policies', value: words }];
   }
   if (update.nodes !== undefined && pool) {
     return [{ label: `Nodes of ${pool.name}`, value: `${pool.nodes} → ${update.nodes}` }];
@@ -235,11 +228,6 @@ function disturbance({ cluster, engine, update }: ChangeInput, pool: NodePool | 
       ? 'Everybody, where NetworkPolicy objects exist already: what they do not allow is kept out from then on. Some providers replace all nodes for it.'
       : 'Nobody is kept out any more: every pod may talk to every other. Some providers replace all nodes for it.';
   }
-  if (update.addons !== undefined) {
-    return Object.values(update.addons).every(Boolean)
-      ? 'Nobody: something is added.'
-      : 'Whatever uses an add-on that goes: it stops working.';
-  }
   if (update.nodes !== undefined) {
     return update.nodes > (pool?.nodes ?? 0)
       ? 'Nobody: nodes are added.'
@@ -266,7 +254,7 @@ function costs(input: ChangeInput, after: Record<string, unknown>): Pick<Plan, '
       costNote: 'Its nodes cost nothing while it is stopped; disks, addresses and the control plane may go on costing.',
     };
   }
-  if (update.networkPolicy !== undefined || update.addons !== undefined) {
+  if (update.networkPolicy !== undefined) {
     return { cost: null, costNote: 'As many nodes as before; the price list says nothing of what else it may cost.' };
   }
   if (!options) return { cost: null, costNote: 'Unknown: the provider did not tell its prices in time.' };

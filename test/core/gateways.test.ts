@@ -1,10 +1,5 @@
 /** Gateway nodes, pools, network policies and add-ons of the provider, as a person asks for them on the sandbox. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
-import { plainCard } from '../../src/core/card.ts';
-import type { Command } from '../../src/core/command.ts';
-import { changeAddons, providerAddons } from '../../src/core/commands/cluster-addons.ts';
-import { registry } from '../../src/core/commands/index.ts';
 import type { Capabilities, Engine } from '../../src/core/ports/engine.ts';
 import { type Cluster, endedStates, type Job } from '../../src/core/records.ts';
 import { openEngines } from '../../src/engines/index.ts';
@@ -30,25 +25,6 @@ async function running(change: Partial<Cluster> = {}): Promise<void> {
   });
   await stage.put(...clusterChanges(cluster));
 }
-
-/** Turns add-ons of the provider as `+name` and `-name` say; without any it lists them. */
-const turner: Command = {
-  ...{ name: 'addons turn', summary: 'Turn add-ons', examples: ['addons turn dev-1'], group: 'Clusters' },
-  ...{ policy: 'cluster:update', changes: true, positional: ['cluster', 'wanted'] },
-  args: z.object({ cluster: z.string(), wanted: z.string().optional(), plan: z.string().optional() }),
-  async run(context, { cluster = '', wanted, plan }) {
-    if (wanted === undefined) {
-      const record = context.cache.query('cluster', org, { where: ({ name }) => name === cluster }).items[0];
-      const addons = record ? await providerAddons(context, record) : null;
-      return { audience: 'caller', card: plainCard('Add-ons', JSON.stringify(addons)) };
-    }
-    const names = wanted.split(',').map((each) => [each.slice(1), each.startsWith('+')] as const);
-    return changeAddons(context, cluster, Object.fromEntries(names), {
-      line: `addons turn ${cluster} ${wanted}`,
-      plan,
-    });
-  },
-};
 
 const jobs = async () => (await stage.opened.store.page('job', org)).items.length;
 
@@ -224,10 +200,7 @@ describe('cluster netpol', () => {
 describe('the whole way on the sandbox', () => {
   beforeEach(async () => {
     await stage.close();
-    const find = (name: string) => (name === turner.name ? turner : registry.find(name));
-    stage = await openStage({
-      ...{ provider, worker: true, parts: { registry: { all: [...registry.all, turner], find } } },
-    });
+    stage = await openStage({ provider, worker: true });
   });
 
   test('gateways come, carry their marks, and go', { timeout: 90_000 }, async () => {
@@ -281,24 +254,21 @@ describe('the whole way on the sandbox', () => {
     timeout: 90_000,
   }, async () => {
     await made();
-    const turn = (wanted: string) => stage.say('grace', `addons turn all-1 ${wanted}`);
-    const there = words(await turn(''));
-    expect(there).toMatch(/log-collector.*false.*cost-report.*false/);
-    expect(words(await turn('+coffee-machine'))).toMatch(/has no add-on coffee-machine.*log-collector, cost-report/);
-    const plan = await turn('+log-collector,-cost-report');
-    expect(words(plan)).toMatch(/log-collector on/);
-    expect(words(plan)).not.toMatch(/cost-report off/);
-    await stage.press('grace', plan, 'Change them');
-    expect(await ended()).toMatchObject({ state: 'Succeeded', kind: 'cluster.addons' });
+    const list = async () => words(await stage.say('grace', 'addon list all-1'));
+    expect(await list()).toMatch(/Log collector/);
+    expect(words(await stage.say('grace', 'addon enable all-1 coffee-machine'))).toMatch(/coffee-machine/);
+    const plan = await stage.say('grace', 'addon enable all-1 log-collector');
+    await stage.press('grace', plan, 'Turn it on');
+    expect(await ended()).toMatchObject({ state: 'Succeeded', kind: 'cluster.work' });
     await settled(({ openJob }) => openJob === undefined);
     const programs = await stage.say('grace', 'cluster get deployments all-1 namespace=kube-system');
     expect(words(programs)).toContain('log-collector');
-    expect(words(await turn('+log-collector'))).toContain('log-collector is on already');
-    const off = await turn('-log-collector');
-    expect(words(off)).toContain('it stops working');
-    await stage.press('grace', off, 'Change them');
-    expect(await ended()).toMatchObject({ state: 'Succeeded' });
-    expect(words(await turn(''))).toMatch(/log-collector[^}]*false/);
+    expect(words(await stage.say('grace', 'addon enable all-1 log-collector'))).toContain('is on already');
+    await stage.press('grace', await stage.say('grace', 'addon disable all-1 log-collector'), 'Turn it off');
+    expect(await ended()).toMatchObject({ state: 'Succeeded', kind: 'cluster.work' });
+    await settled(({ openJob }) => openJob === undefined);
+    const gone = await stage.say('grace', 'cluster get deployments all-1 namespace=kube-system');
+    expect(words(gone)).not.toContain('log-collector');
     await away();
   });
 

@@ -20,7 +20,6 @@ const plans: { kind: ProviderJob; kill: Kill }[] = [
   { kind: 'cluster.gateways', kill: change('after', 1) },
   // In two steps at some providers: the crash comes between them.
   { kind: 'cluster.netpol', kill: change('after', 1) },
-  { kind: 'cluster.addons', kill: change('before', 1) },
   { kind: 'cluster.delete', kill: change('after', 1) },
 ];
 

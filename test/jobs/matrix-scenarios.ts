@@ -125,12 +125,6 @@ function firstPool(engine: Engine, spec: Record<string, unknown>) {
   return pool;
 }
 
-/** An add-on of the provider that is off at first. */
-function addonOf({ update }: Harness): string {
-  must(update.addon, 'the harness names no add-on');
-  return update.addon;
-}
-
 function boundsOf({ engine, spec }: Harness): { min: number; max: number } {
   const { nodes, bounds } = firstPool(engine, spec);
   return { min: nodes, max: Math.min(nodes + 2, bounds?.max ?? nodes + 2) };
@@ -229,15 +223,6 @@ export const scenarios: Record<ProviderJob, Scenario> = {
     async ({ client, target }) => {
       await drive(client, target, { power: 'off' }, patienceMs);
       return { stopped: true };
-    },
-  ),
-  'cluster.addons': changing(
-    'cluster.addons',
-    'addons',
-    (harness) => ({ addons: { [addonOf(harness)]: true } }),
-    async (ground) => {
-      const addon = (await observe(ground)).addons?.find(({ name }) => name === addonOf(ground.harness));
-      must(addon?.on, `the provider says ${JSON.stringify(addon)}`);
     },
   ),
   'cluster.netpol': changing(

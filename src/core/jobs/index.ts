@@ -5,7 +5,6 @@ import { deleteCluster } from './delete-cluster.ts';
 import { detachCluster } from './detach-cluster.ts';
 import type { JobKind } from './kind.ts';
 import {
-  addonsOfCluster,
   autoscaleCluster,
   gatewaysOfCluster,
   netpolOfCluster,
@@ -25,7 +24,6 @@ export const jobKinds: Record<JobKindName, JobKind> = {
   'cluster.upgrade': upgradeCluster,
   'cluster.stop': stopCluster,
   'cluster.start': startCluster,
-  'cluster.addons': addonsOfCluster,
   'cluster.netpol': netpolOfCluster,
   'cluster.gateways': gatewaysOfCluster,
   'cluster.adopt': adoptCluster,

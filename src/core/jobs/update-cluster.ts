@@ -1,5 +1,5 @@
 /**
- * Every change of a running cluster: its nodes, the bounds of its autoscaler, its version, its power, the provider's add-ons. The engine is asked for the next step
+ * Every change of a running cluster: its nodes, the bounds of its autoscaler, its version, its power, its gateways. The engine is asked for the next step
  * until it answers that all is as wanted; then the cluster itself is looked at. A change that fails leaves the cluster as it is.
  */
 import { Fault } from '../errors.ts';
@@ -283,9 +283,6 @@ export const stopCluster = updateKind({ name: 'cluster.stop', change: 'Stop', do
 
 /** Starts a stopped cluster. */
 export const startCluster = updateKind({ name: 'cluster.start', change: 'Start', done: 'Started' });
-
-/** Turns add-ons of the provider on and off. */
-export const addonsOfCluster = updateKind({ name: 'cluster.addons', change: 'Change the add-ons', done: 'Changed' });
 
 /** Turns the enforcement of network policies on or off. */
 export const netpolOfCluster = updateKind({

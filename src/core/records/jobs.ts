@@ -58,7 +58,6 @@ export const jobKindNames = [
   'cluster.upgrade',
   'cluster.stop',
   'cluster.start',
-  'cluster.addons',
   'cluster.netpol',
   'cluster.gateways',
   'cluster.adopt',
