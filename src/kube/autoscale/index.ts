@@ -146,7 +146,9 @@ function usable({ ready, cordoned }: NodeShape): boolean {
 
 /** An empty node as the provider would make it: like one that is there, with what DaemonSets and the kubelet put on each. */
 function templateOf(nodes: readonly NodeShape[], world: World): (() => Space) | null {
-  const like = nodes.find(usable) ?? nodes[0];
+  // Nodes of one pool are alike; where they are not, the smallest promises least.
+  const open = nodes.filter(usable);
+  const [like] = (open.length > 0 ? open : nodes).toSorted((a, b) => a.allocatable.cpu - b.allocatable.cpu);
   if (!like) return null;
   // What differs between them, such as a zone, cannot be promised of the next.
   const common = Object.entries(like.labels).filter(
