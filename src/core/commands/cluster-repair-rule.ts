@@ -65,7 +65,7 @@ export async function repairRule(context: Context, values: Record<string, string
 }
 
 function ruleText({ limit, afterMs }: RepairRule): string {
-  return `Nodes that are out of service for ${formatDuration(afterMs)} are replaced by themselves, ${count(limit, 'node')} an hour at most, never when more than a third of them is.`;
+  return `Nodes that are out of service for ${formatDuration(afterMs)} are replaced by themselves, ${count(limit, 'node')} an hour at most, never when more than a third of all nodes is out of service.`;
 }
 
 async function effect(context: Context, cluster: Cluster, change: Change, says: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Fault } from '../../core/errors.ts';
+import { count } from '../../core/words.ts';
 import { type DrainNode, readNode, readNodes, setCordon } from '../drain/index.ts';
 import type { Talk, WorkOperation } from '../operation.ts';
 
@@ -30,7 +31,10 @@ export const cordonNode: WorkOperation = {
       steps: [on ? 'Close the node for new pods' : 'Open the node for new pods'],
       facts: [
         { label: 'Node', value: `${name}, ${stateOf(node)}` },
-        { label: 'Other nodes that take pods', value: String(others.length) },
+        {
+          label: 'Others',
+          value: `${count(others.length, 'other node')} ${others.length === 1 ? 'takes' : 'take'} pods`,
+        },
       ],
       disturbs: 'Nobody: the pods on it stay where they are.',
       warnings:

@@ -106,10 +106,12 @@ export const repairNodes: WorkOperation = {
     }
     // What is on a dead node is lost or not whatever is done now; on one that answers it is this work that would lose it.
     for (const each of seen) if (each.node.ready === 'True') refuseLosses(each, input.force);
-    const facts = seen.map((each) => ({
-      label: `Node ${each.node.name}`,
-      value: `${stateOf(each.node)} for ${formatDuration(Math.max(0, talk.now() - each.node.since))}; ${count(each.goes.length, 'pod')} to move${poolOf(each.node.labels) ? `; pool ${poolOf(each.node.labels)?.name}` : ''}`,
-    }));
+    const facts = seen.map(({ node, goes }) => {
+      const pool = poolOf(node.labels);
+      const stands = `${stateOf(node)} for ${formatDuration(Math.max(0, talk.now() - node.since))}`;
+      const more = [`${count(goes.length, 'pod')} to move`, ...(pool ? [`pool ${pool.name}`] : [])];
+      return { label: 'Node', value: `${node.name}: ${[stands, ...more].join('; ')}` };
+    });
     const outage = dead.length * 3 > all.length && all.length > 1;
     const moves = seen.reduce((sum, { goes }) => sum + goes.length, 0);
     return {
