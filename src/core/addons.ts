@@ -160,14 +160,7 @@ export const addons: readonly Addon[] = [
 
 /** The one of that name that this release offers. */
 export function bundledAddon(name: string): Addon | undefined {
-  const aliases: Record<string, string> = {
-    'cert-mgr': 'cert-manager',
-    metrics: 'metrics-server',
-    dashboard: 'headlamp',
-    ingress: 'traefik',
-  };
-  const wanted = name.trim().toLowerCase();
-  return addons.find((each) => each.name === (Object.hasOwn(aliases, wanted) ? aliases[wanted] : wanted));
+  return addons.find((each) => each.name === name);
 }
 
 /** What an add-on may be called; a name that begins with `provider-` is one of the provider's. */
@@ -224,6 +217,8 @@ export interface SeenAddon {
   careful?: string;
   /** Where it comes from, in words. */
   source: string;
+  /** It is there, and KQueen has not put it there. */
+  elsewhere?: true;
   /** What is there of KQueen's. */
   on?: { version: string; state: 'running' | 'applying' | 'failed'; ready: number; wanted: number; revision: number };
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AddonSource, map, openAddonSource, sha256 } from '../addons/source.ts';
-import { type AppStage, openAppStage } from './apps-stage.ts';
+import { type AppStage, openAppStage, webYaml } from './apps-stage.ts';
 import { org, words } from './stage.ts';
 
 let play: AppStage;
@@ -182,6 +182,34 @@ describe('add-ons from chat', () => {
     const job = await play.ended();
     expect(job, JSON.stringify(job.failure)).toMatchObject({ state: 'Succeeded' });
     expect(job.note).toMatch(/Names resolve inside the cluster: kubernetes\.default, registry\.example\.com/);
+  });
+
+  test('what somebody else has put there is shown as such, and not offered', async () => {
+    const path = '/api/v1/namespaces/kube-system/services';
+    await play.api('POST', path, { metadata: { name: 'metrics-server' }, spec: { ports: [{ port: 443 }] } });
+    const list = await play.stage.say('grace', 'addons web-1');
+    expect(words(list)).toMatch(/metrics-server\*: there already, and not by KQueen/);
+    expect(words(list)).not.toMatch(/addon enable web-1 metrics-server/);
+    const form = await play.stage.say('grace', 'addon choose web-1');
+    expect(form.form?.fields.map(({ key }) => key)).not.toContain('metrics-server');
+    await play.api('DELETE', `${path}/metrics-server`);
+  });
+
+  test('one that does not get ready says why, and what to press', async () => {
+    const { stage } = play;
+    const deployment = webYaml({ name: 'stuck', image: 'x/badimage:1', replicas: 1, service: false });
+    source.write('stuck-1.0.0.yaml', deployment);
+    source.describe('stuck', {});
+    await stage.press('grace', await stage.say('grace', 'addon enable web-1 stuck within=2s'), 'Turn it on');
+    const job = await play.ended();
+    expect(job).toMatchObject({ state: 'Failed' });
+    expect(job.failure?.message).toMatch(/^stuck does not get ready within 2 s\. Deployment default\/stuck.*ImagePull/);
+    expect(job.failure?.next).toBe('Press Retry when that is mended, or turn it off with addon disable.');
+    const list = await stage.say('grace', 'addons web-1');
+    expect(words(list)).toMatch(/stuck\*: failed at 1\.0\.0/);
+    source.write('stuck-1.0.0.yaml', deployment.replace('x/badimage:1', 'nginx:1.29'));
+    await turn('addon upgrade web-1 stuck', 'Upgrade it');
+    await turn('addon disable web-1 stuck', 'Turn it off');
   });
 
   test('names that are no add-on are said with those that are', async () => {

@@ -79,7 +79,7 @@ function box(key: string, label: string, on: boolean): Field {
 }
 
 function choosable({ addons }: SeenAll): SeenAddon[] {
-  return addons.filter(({ by, version, on }) => by !== 'other' && (version !== '' || on));
+  return addons.filter(({ by, version, on, elsewhere }) => by !== 'other' && (on || (version !== '' && !elsewhere)));
 }
 
 function turnable({ provider }: SeenAll): SeenAll['provider'] {

@@ -9,6 +9,7 @@ import type { Cluster } from '../records.ts';
 import { count } from '../words.ts';
 import { addonChoose } from './addon-choose.ts';
 import { addonDisable } from './addon-disable.ts';
+import { addonDns } from './addon-dns.ts';
 import { addonEnable, addonUpgrade } from './addon-enable.ts';
 import { addonField, meantAddon, type SeenAll, seeAll } from './addon-turn.ts';
 import { clusterField, findCluster, toCaller } from './common.ts';
@@ -19,7 +20,8 @@ function mayChange({ caller }: Context, cluster: Cluster): boolean {
 }
 
 /** "on, 0.8.1, 1 of 1 pods ready". */
-function standing({ on, version }: SeenAddon): string {
+function standing({ on, version, elsewhere }: SeenAddon): string {
+  if (!on && elsewhere) return 'there already, and not by KQueen';
   if (!on) return version === '' ? 'not there' : `off; ${version} can be had`;
   const pods = on.wanted === 0 ? '' : `, ${on.ready} of ${on.wanted} ${on.wanted === 1 ? 'pod' : 'pods'} ready`;
   const newer = version !== '' && version !== on.version ? `; ${version} can be had` : '';
@@ -28,7 +30,7 @@ function standing({ on, version }: SeenAddon): string {
 }
 
 function rowOf(cluster: Cluster, addon: SeenAddon, may: boolean): Row {
-  const { name, title, about, link, tag, namespace, on, version, by } = addon;
+  const { name, title, about, link, tag, namespace, on, version, by, elsewhere } = addon;
   const named = { cluster: cluster.name, addon: name };
   if (by === 'other') {
     return {
@@ -37,7 +39,7 @@ function rowOf(cluster: Cluster, addon: SeenAddon, may: boolean): Row {
     };
   }
   const buttons: Button[] = [{ label: 'Show', command: lineOf(addonShow, named) }];
-  if (may && !on) buttons.push({ label: 'Turn on', command: lineOf(addonEnable, named) });
+  if (may && !on && !elsewhere) buttons.push({ label: 'Turn on', command: lineOf(addonEnable, named) });
   if (may && on && on.state === 'failed') buttons.push({ label: 'Try again', command: lineOf(addonUpgrade, named) });
   else if (may && on && version !== '' && on.version !== version)
     buttons.push({ label: 'Upgrade', command: lineOf(addonUpgrade, named) });
@@ -108,7 +110,10 @@ function listCard(context: Context, cluster: Cluster, all: SeenAll): Answer {
     text,
     parts,
     buttons: may
-      ? [{ label: 'Choose', command: lineOf(addonChoose, { cluster: cluster.name }), style: 'primary' }]
+      ? [
+          { label: 'Choose add-ons', command: lineOf(addonChoose, { cluster: cluster.name }), style: 'primary' },
+          { label: 'Check names', command: lineOf(addonDns, { cluster: cluster.name }) },
+        ]
       : [],
   });
 }
@@ -152,8 +157,13 @@ async function ofKQueen(context: Context, cluster: Cluster, addon: SeenAddon, ma
   const row = rowOf(cluster, addon, may);
   const facts: Fact[] = [
     { label: 'State', value: addon.by === 'other' ? 'announced by a Service' : standing(addon) },
-    { label: 'Comes from', value: addon.source },
-    { label: 'Namespace', value: addon.namespace },
+    // What is on says these itself, below.
+    ...(addon.on
+      ? []
+      : [
+          { label: 'Comes from', value: addon.source },
+          { label: 'Namespace', value: addon.namespace },
+        ]),
     ...(addon.needs.length > 0 ? [{ label: 'Needs', value: addon.needs.join(', ') }] : []),
     ...(addon.tag ? [{ label: 'For', value: addon.tag }] : []),
   ];

@@ -130,7 +130,7 @@ async function readTurns(context: Context, cluster: Cluster, turns: readonly Tur
 
 function firstSeen({ url, sha256 }: { url: string; sha256: string }): string {
   const name = new URL(url).pathname.split('/').at(-1) ?? url;
-  return `${name} is taken here for the first time, and nobody has told KQueen its hash. Its SHA-256 is ${sha256}: compare it with what its project says. It is kept now; another file at this address is refused from then on.`;
+  return `${name} is taken here for the first time, and nobody has told KQueen its hash. Its SHA-256 is ${sha256}: compare it with what its project says. Your click keeps it, and another file at this address is refused from then on.`;
 }
 
 /** What the provider of a cluster brings of itself; empty with a sentence when it does not tell. */

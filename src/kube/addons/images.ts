@@ -55,14 +55,6 @@ export function withPullSecret(manifest: Manifest, name: string): Manifest {
   return { ...manifest, object: { ...manifest.object, imagePullSecrets: [...there, { name }] } };
 }
 
-/** Every image that manifests name, each once. */
-export function imagesOf(manifests: readonly Manifest[]): string[] {
-  const found = manifests.flatMap((manifest) =>
-    containersOf(podSpecOf(manifest) ?? {}).flatMap(({ image }) => (typeof image === 'string' ? [image] : [])),
-  );
-  return [...new Set(found)];
-}
-
 /** The default ServiceAccount of a namespace pulls with a Secret of that name. */
 export function pullsWith(account: JsonObject | undefined, name: string): boolean {
   return listAt(account, 'imagePullSecrets').some((each) => objectAt(each).name === name);

@@ -70,7 +70,12 @@ export async function planRemoval(talk: Talk, name: string, title: string, data:
   const kinds = data ? own.filter(({ listed }) => listed.kind === 'CustomResourceDefinition') : [];
   return {
     steps: removalSteps,
-    facts: [{ label: 'Objects', value: `${own.length} go, ${stays.length} stay` }],
+    facts: [
+      {
+        label: 'Objects',
+        value: `${own.length} ${own.length === 1 ? 'goes' : 'go'}, ${stays.length} ${stays.length === 1 ? 'stays' : 'stay'}`,
+      },
+    ],
     disturbs: `Whoever uses ${title}: it is gone afterwards.`,
     detail: [
       ...own.map(({ listed }) => `- ${called(listed)}`),

@@ -1,13 +1,22 @@
 /** Which add-ons a cluster has: those of KQueen's by what was applied, those of others by what their Services announce. */
 import { addons as bundled, type SeenAddon } from '../../core/addons.ts';
 import type { AppAccess } from '../apply/address.ts';
-import { isObject, listAt, objectAt } from '../apply/manifests.ts';
+import type { Place } from '../apply/kinds.ts';
+import { isObject, type JsonObject, listAt, objectAt } from '../apply/manifests.ts';
 import { type Revision, readRevisions } from '../apply/revisions.ts';
 import { standingOf } from '../apply/rollout.ts';
+import { readObject } from '../apply/server.ts';
 import { plain } from '../faults.ts';
 import type { Talk } from '../operation.ts';
 import { readOwn } from './own.ts';
 import { addonLabel, announced } from './source.ts';
+
+const definitions: Place = {
+  base: '/apis/apiextensions.k8s.io/v1',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+  coming: false,
+};
 
 /** Its revisions are kept under this; no app can be called so. */
 const revisionPrefix = 'addon.';
@@ -47,12 +56,15 @@ async function readiness(talk: Talk): Promise<Map<string, { ready: number; wante
 
 /** Every add-on that can be had or is there, and what is wrong with descriptions of the installation's own. */
 export async function seeAddons(talk: Talk, access: AppAccess): Promise<{ addons: SeenAddon[]; problems: string[] }> {
-  const [{ own, problems }, revisions, ready, others] = await Promise.all([
+  const [{ own, problems }, revisions, ready, services, kinds] = await Promise.all([
     readOwn(access.addonDir),
     readRevisions(talk),
     readiness(talk),
-    announcedBy(talk),
+    servicesOfOthers(talk),
+    kindsOfOthers(talk),
   ]);
+  const others = announcedBy(services);
+  const strange = new Set([...services.map((service) => whereIs(service)), ...kinds]);
   const last = new Map(
     revisions.flatMap((revision) => {
       const name = addonOf(revision.app);
@@ -77,8 +89,9 @@ export async function seeAddons(talk: Talk, access: AppAccess): Promise<{ addons
     })),
     ...bundled
       .filter(({ name }) => !own.some((each) => each.name === name))
-      .map(({ files, service: _service, needs = [], ...rest }) => ({
+      .map(({ files, service, needs = [], ...rest }) => ({
         ...rest,
+        ...(strange.has(`${rest.namespace}/${service}`) || strange.has(rest.name) ? { elsewhere: true as const } : {}),
         by: 'kqueen' as const,
         needs: [...needs],
         source: files ? [...new Set(files.map(({ url }) => new URL(url).host))].join(', ') : 'KQueen itself',
@@ -96,30 +109,59 @@ export async function seeAddons(talk: Talk, access: AppAccess): Promise<{ addons
   return { addons: [...offered, ...orphans, ...others], problems };
 }
 
-/** Add-ons that Services of others announce by annotations. */
-async function announcedBy(talk: Talk): Promise<SeenAddon[]> {
-  const found: SeenAddon[] = [];
+/** A kind by which it is seen that an add-on without a Service is there. */
+const tellingKinds: Readonly<Record<string, string>> = {
+  'gateway-api': 'gatewayclasses.gateway.networking.k8s.io',
+  'volume-snapshots': 'volumesnapshotclasses.snapshot.storage.k8s.io',
+};
+
+/** Names of add-ons whose kinds somebody else has brought. */
+async function kindsOfOthers(talk: Talk): Promise<string[]> {
+  const found = await Promise.all(
+    Object.entries(tellingKinds).map(async ([addon, name]) => {
+      const live = await readObject(talk, definitions, { name });
+      return live && objectAt(live, 'metadata', 'labels')[addonLabel] === undefined ? [addon] : [];
+    }),
+  );
+  return found.flat();
+}
+
+/** Services that are of no add-on of KQueen's. */
+async function servicesOfOthers(talk: Talk): Promise<JsonObject[]> {
+  const found: JsonObject[] = [];
   let token = '';
   for (let page = 0; page < 20; page += 1) {
     const path = `/api/v1/services?limit=500${token === '' ? '' : `&continue=${encodeURIComponent(token)}`}`;
     const answer = await talk.raw({ method: 'GET', path });
     for (const service of listAt(answer, 'items').filter(isObject)) {
       const metadata = objectAt(service, 'metadata');
-      if (objectAt(metadata, 'labels')[addonLabel] !== undefined) continue;
-      const said = saidBy(objectAt(metadata, 'annotations'));
-      if (said.name === undefined) continue;
-      const { name, namespace } = metadata;
-      found.push({
-        ...{ name: plain(String(name), 63), title: said.name, about: '', by: 'other', version: '', needs: [] },
-        ...{ namespace: String(namespace), source: `Service ${String(namespace)}/${String(name)}` },
-        ...(said.link ? { link: said.link } : {}),
-        ...(said.icon ? { icon: said.icon } : {}),
-        ...(said.tag ? { tag: said.tag } : {}),
-      });
+      if (objectAt(metadata, 'labels')[addonLabel] === undefined) found.push(metadata);
     }
     token = String(objectAt(answer, 'metadata').continue ?? '');
     if (token === '') break;
   }
+  return found;
+}
+
+function whereIs({ namespace, name }: JsonObject): string {
+  return `${String(namespace)}/${String(name)}`;
+}
+
+/** Add-ons that Services of others announce by annotations. */
+function announcedBy(services: readonly JsonObject[]): SeenAddon[] {
+  const found = services.flatMap((metadata): SeenAddon[] => {
+    const said = saidBy(objectAt(metadata, 'annotations'));
+    if (said.name === undefined) return [];
+    return [
+      {
+        ...{ name: plain(String(metadata.name), 63), title: said.name, about: '', by: 'other', version: '', needs: [] },
+        ...{ namespace: String(metadata.namespace), source: `Service ${whereIs(metadata)}` },
+        ...(said.link ? { link: said.link } : {}),
+        ...(said.icon ? { icon: said.icon } : {}),
+        ...(said.tag ? { tag: said.tag } : {}),
+      },
+    ];
+  });
   return found.sort((a, b) => a.title.localeCompare(b.title)).slice(0, 100);
 }
 

@@ -138,7 +138,9 @@ export const changeAddons: WorkOperation = {
     const many = input.items.length > 1;
     if (!item)
       return { state: 'done', progress: { ...progress }, at: 0, percent: 100, note: 'All of it was done before.' };
-    const inner = await stepItem(talk, input, item, bulkOf(work.bulk), progress.inner);
+    const inner = await stepItem(talk, input, item, bulkOf(work.bulk), progress.inner).catch((thrown: unknown) => {
+      throw ownFault(thrown, item);
+    });
     const share = (percent: number) => Math.floor((100 * progress.at + percent) / input.items.length);
     const shared = {
       note: ownWords(inner.note, item),
@@ -176,6 +178,22 @@ function ownWords(text: string, { name, title }: Item): string {
   return text.replaceAll(appOf(name), title);
 }
 
+/** What went wrong in words of the add-on: there is no going back to a revision of it. */
+function ownFault(thrown: unknown, item: Item): unknown {
+  if (!(thrown instanceof Fault)) return thrown;
+  const { kind, whose, retryable, field, retryAfterMs, outcomeUnknown, detail, cause } = thrown;
+  const next = /rollback|deploy|revision/i.test(thrown.next ?? '')
+    ? 'Press Retry when that is mended, or turn it off with addon disable.'
+    : thrown.next;
+  return new Fault(kind, ownWords(thrown.message, item), {
+    ...{ whose, retryable, outcomeUnknown, cause },
+    ...(next === undefined ? {} : { next }),
+    ...(field === undefined ? {} : { field }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(detail === undefined ? {} : { detail }),
+  });
+}
+
 async function planItem(talk: Talk, input: Input, item: Item, bulk: z.infer<typeof Bulk>): Promise<WorkPlan> {
   switch (item.do) {
     case 'on':
@@ -211,7 +229,10 @@ async function planOn(talk: Talk, input: Input, item: On, bulk: z.infer<typeof B
     ...plan,
     facts: [
       { label: 'Add-on', value: `${item.title} ${item.version}${before}` },
-      ...plan.facts.slice(1).map(({ label, value }) => ({ label, value: ownWords(value, item) })),
+      ...plan.facts.slice(1).map(({ label, value }) => ({
+        label,
+        value: label === 'From' ? item.source : ownWords(value, item),
+      })),
     ],
     warnings: [
       ...(item.careful ? [item.careful] : []),
