@@ -51,6 +51,7 @@ export async function openGkeClient(params: GkeProvisioner): Promise<EngineClien
 
     async update(target, update, call) {
       if (update.power !== undefined) cannot('Google Kubernetes Engine', 'stop or start');
+      if (update.retire !== undefined) cannot('Google Kubernetes Engine', 'replace single machines of');
       return updateCluster(api, place(target), await own(target, call), update, call);
     },
 

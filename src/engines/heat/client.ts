@@ -107,6 +107,7 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
       }
       if (update.addons !== undefined) cannot('OpenStack Heat', 'change the add-ons of');
       if (update.networkPolicy !== undefined) cannot('OpenStack Heat', 'change the network policies of');
+      if (update.retire !== undefined) cannot('OpenStack Heat', 'replace single machines of');
       const stack = await stacks.findOwn(target, call);
       if (!stack) throw gone(target);
       if (update.power) return changes.switchPower(stack, update.power, call);
