@@ -128,7 +128,9 @@ export async function startTcpProxy(target: { host?: string; port: number }): Pr
 export type ProxiedRequest = { n: number; method: string; path: string };
 
 /** What a hook wants: go on, or reset the client's connection, so that the request (or its answer) is lost. */
-export type Verdict = 'cut' | undefined;
+export type Verdict = 'cut' | ProxyAnswer | undefined;
+/** What an HTTP proxy answers by itself, in place of the server behind it: only before a request is forwarded. */
+export type ProxyAnswer = { status: number; body: string; headers?: Record<string, string> };
 
 /**
  * Called for every counted request: `before` it is forwarded, and `after` the server has carried it out but before the
@@ -197,7 +199,14 @@ export async function startHttpProxy(
 
   async function handle(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const counted = counter.add(request.method ?? 'GET', request.url ?? '/');
-    if ((await counter.before(counted)) === 'cut') return reset(request);
+    const verdict = await counter.before(counted);
+    if (verdict === 'cut') return reset(request);
+    if (verdict) {
+      request.resume();
+      response.writeHead(verdict.status, { 'content-type': 'application/json', ...verdict.headers });
+      response.end(verdict.body);
+      return;
+    }
     const headers = { ...request.headers, ...(options.keepHost ? {} : { host: to.host }) };
     const onward = send({
       host: to.hostname,

@@ -130,7 +130,7 @@ export function catalogueSchema(app: CatalogueApp): z.ZodObject {
   return app.own.extend({
     publish: field(z.enum(publishWays).default('cluster'), {
       label: 'Reached',
-      help: 'cluster: inside it. nodes: on a port of every node. loadbalancer: by an address of the provider.',
+      help: 'cluster: inside it. nodes: on a port of every node. internal: by an address of the cloud’s own network. loadbalancer: by one that all can reach.',
       order: 40,
     }),
   });

@@ -12,7 +12,7 @@ export type AppSource =
   | { from: 'chart'; chart: string; repo?: string; version?: string; values?: string };
 
 /** How the ports of an app can be reached. */
-export const publishWays = ['no', 'cluster', 'nodes', 'loadbalancer'] as const;
+export const publishWays = ['no', 'cluster', 'nodes', 'internal', 'loadbalancer'] as const;
 export type Publish = (typeof publishWays)[number];
 
 /** An app that is one image. */

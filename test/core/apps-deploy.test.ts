@@ -11,7 +11,7 @@ afterAll(() => on.close());
 const deployments = '/apis/apps/v1/namespaces/default/deployments';
 
 describe('apps from manifests', () => {
-  test('createPod, createReplicationController: a plan by the server, a click, pods that run, a revision in the cluster', async () => {
+  test('seeds 55, murano: createPod, createReplicationController: a plan by the server, a click, pods that run, a revision in the cluster', async () => {
     const { stage } = on;
     const form = await stage.say('grace', 'app deploy web-1');
     expect(form.form?.fields.map(({ key }) => key)).toContain('manifest');
@@ -34,7 +34,7 @@ describe('apps from manifests', () => {
     });
   });
 
-  test('the same again is nothing to do; a change is shown field by field and the rest is counted', async () => {
+  test('seeds 55: the same again is nothing to do; a change is shown field by field and the rest is counted', async () => {
     const { stage } = on;
     const form = await stage.say('grace', 'app deploy web-1 web');
     const same = await stage.fill('grace', form, { manifest: webYaml() });
@@ -49,7 +49,7 @@ describe('apps from manifests', () => {
     expect(await on.read(`${deployments}/web`)).toMatchObject({ spec: { replicas: 3 } });
   });
 
-  test('prune removes what was deployed under that app and is no more in it, and nothing else', async () => {
+  test('seeds 64: prune removes what was deployed under that app and is no more in it, and nothing else', async () => {
     await on.api('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'mine' }, data: { a: 'b' } });
     const { stage } = on;
     const form = await stage.say('grace', 'app deploy web-1 web');
@@ -63,7 +63,7 @@ describe('apps from manifests', () => {
     expect(await on.read('/api/v1/namespaces/default/configmaps/mine')).toBeDefined();
   });
 
-  test('deleteReplicationController, deleteServices: delete lists the objects and removes those alone', async () => {
+  test('seeds 64, murano: deleteReplicationController, deleteServices: delete lists the objects and removes those alone', async () => {
     const { stage } = on;
     const plan = await stage.say('grace', 'app delete web-1 web');
     expect(words(plan)).toMatch(/- Deployment default\/web/);
@@ -105,7 +105,7 @@ describe('who may', () => {
     await changed({ purpose: 'development' });
   });
 
-  test('nobody deploys what another has pasted, and members allow no privileges', async () => {
+  test('seeds 57: nobody deploys what another has pasted, and members allow no privileges', async () => {
     const { stage } = on;
     const plan = await stage.fill('grace', await stage.say('grace', 'app deploy web-1'), {
       manifest: webYaml({ name: 'hers' }),
@@ -121,7 +121,7 @@ describe('who may', () => {
     await changed({ owner: people.grace.id });
   });
 
-  test('broken YAML is said at its field with line and column, and what was written stays', async () => {
+  test('seeds 55: broken YAML is said at its field with line and column, and what was written stays', async () => {
     const { stage } = on;
     const answer = await stage.fill('grace', await stage.say('grace', 'app deploy web-1 broken'), {
       manifest: 'kind: [',

@@ -27,7 +27,7 @@ async function podUids(): Promise<string[]> {
 }
 
 describe('apps that run', () => {
-  test('scalePodUp, scalePodDown, scaleRc: exact numbers by the scale, one more and one less as absolute lines', async () => {
+  test('seeds 62, murano: scalePodUp, scalePodDown, scaleRc: exact numbers by the scale, one more and one less as absolute lines', async () => {
     const shown = await on.stage.say('mel', 'app show web-1 web');
     const text = words(shown);
     expect(text).toContain('app scale web-1 web 3 workload=Deployment/web');
@@ -41,7 +41,7 @@ describe('apps that run', () => {
     expect((await done('app scale web-1 web 2', 'Scale it')).state).toBe('Succeeded');
   });
 
-  test('serviceEndpoints: app show lists address, protocol and from where, and members may look', async () => {
+  test('seeds 59, murano: serviceEndpoints: app show lists address, protocol and from where, and members may look', async () => {
     const text = words(await on.stage.say('mel', 'app show web-1 web'));
     expect(text).toContain('web.default:80');
     expect(text).toContain('inside the cluster');
@@ -50,7 +50,7 @@ describe('apps that run', () => {
     expect(words(await on.stage.say('mel', 'app scale web-1 web 5'))).toMatch(/Only its owner or an admin/);
   });
 
-  test('rolling updates: another image is a new revision, watched to the end', async () => {
+  test('seeds 60, murano: rolling updates: another image is a new revision, watched to the end', async () => {
     const plan = await on.stage.say('grace', 'app update web-1 web nginx:1.30');
     expect(words(plan)).toMatch(/containers\[main\]\.image: nginx:1\.29 → nginx:1\.30/);
     await on.stage.press('grace', plan, 'Update it');
@@ -61,7 +61,7 @@ describe('apps that run', () => {
     });
   });
 
-  test('rollback: a deadline that is missed fails with the reasons of the pods, and the card offers the way back', async () => {
+  test('seeds 60, seeds 61, murano: rollback: a deadline that is missed fails with the reasons of the pods, and the card offers the way back', async () => {
     const job = await done('app update web-1 web x/badimage:1', 'Update it');
     expect(job.state).toBe('Failed');
     expect(job.note).toMatch(/web does not get ready/);
@@ -94,7 +94,7 @@ describe('apps that run', () => {
     expect((await done('app rollback web-1 web', 'Roll it back')).state).toBe('Succeeded');
   });
 
-  test('pause and resume a rollout', async () => {
+  test('seeds 61, murano: pause and resume a rollout', async () => {
     expect((await done('app pause web-1 web', 'Pause it')).state).toBe('Succeeded');
     expect(await on.read(path)).toMatchObject({ spec: { paused: true } });
     expect(words(await on.stage.say('grace', 'app pause web-1 web'))).toMatch(/is paused already/);
@@ -102,7 +102,7 @@ describe('apps that run', () => {
     expect((await on.read(path))?.spec).not.toHaveProperty('paused', true);
   });
 
-  test('recreatePod, deletePods: all pods are deleted by the selector, and new ones come', async () => {
+  test('seeds 63, murano: recreatePod, deletePods: all pods are deleted by the selector, and new ones come', async () => {
     const before = await podUids();
     const plan = await on.stage.say('grace', 'app recreate web-1 web');
     expect(words(plan)).toMatch(/2, all at once/);
@@ -113,7 +113,7 @@ describe('apps that run', () => {
     expect(after.filter((uid) => before.includes(uid))).toEqual([]);
   });
 
-  test('createService: expose is one Service, and the same again is nothing', async () => {
+  test('murano: createService: expose is one Service, and the same again is nothing', async () => {
     expect(words(await on.stage.say('grace', 'app expose web-1 web'))).toMatch(/does not say which ports/);
     const job = await done('app expose web-1 web publish=nodes ports=80:8080', 'Expose it');
     expect(job.state).toBe('Succeeded');
@@ -126,7 +126,7 @@ describe('apps that run', () => {
     expect(words(await on.stage.say('mel', 'app show web-1 web'))).toMatch(/on every node/);
   });
 
-  test('a deadline of its own is said with what the scheduler says; a retry goes on with the same revision', async () => {
+  test('seeds 60: a deadline of its own is said with what the scheduler says; a retry goes on with the same revision', async () => {
     const { stage } = on;
     const form = await stage.say('grace', 'app deploy web-1 slow within=1s');
     const plan = await stage.fill('grace', form, {

@@ -82,6 +82,13 @@ describe('work in a cluster', () => {
     });
     const end = step(new Fault('bad-input', 'The field replica is not known.'));
     expect(end).toMatchObject({ do: 'end', job: { state: 'Failed' }, cluster: { phase: 'Ready' } });
+    const steps = ['Keep it', 'Apply it', 'Wait'].map((name, at) => ({
+      name,
+      state: at < 2 ? ('done' as const) : ('doing' as const),
+    }));
+    expect(step(new Fault('not-allowed', 'No right to that'), { steps })).toMatchObject({
+      job: { failure: { message: 'No right to that. Done before it, and kept: Keep it and Apply it.' } },
+    });
     // The cluster itself is well: its card must not say that it failed.
     expect(end.cluster?.failure).toBeUndefined();
   });

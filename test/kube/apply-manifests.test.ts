@@ -41,7 +41,7 @@ describe('reading manifests', () => {
     ['apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nmetadata: {name: b}', /broken at line 4/],
     ['apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {on: 1}}', /put .* into quotes/],
     ['apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ../x}', /name that cannot be/],
-  ])('%j is refused with what and where', (text, said) => {
+  ])('seeds 55: %j is refused with what and where', (text, said) => {
     expect(messageOf(text)).toMatch(said);
   });
 
@@ -55,7 +55,7 @@ describe('reading manifests', () => {
     expect(messageOf(rows.join('\n'))).toMatch(/refers to itself too often/);
   });
 
-  test('5 MB are refused clearly above the bound', () => {
+  test('seeds 55: 5 MB are refused clearly above the bound', () => {
     expect(messageOf(map('a', `data: {x: "${'x'.repeat(5 * 2 ** 20)}"}`))).toMatch(/5\.0 MiB long; 5 MiB is the most/);
   });
 

@@ -145,7 +145,7 @@ describe('charts', () => {
     return path;
   }
 
-  test('helm gets its arguments one by one, a kubeconfig that it alone can read, and nothing of our environment', async () => {
+  test('seeds 56: helm gets its arguments one by one, a kubeconfig that it alone can read, and nothing of our environment', async () => {
     const told = join(folder, 'told.json');
     const helm = standIn(
       'helm-good',
@@ -187,7 +187,7 @@ process.stdout.write(${JSON.stringify(yaml)});`,
     expect(existsSync(seen.path)).toBe(false);
   });
 
-  test('what helm refuses is said in its words, without paths and secrets', async () => {
+  test('seeds 56: what helm refuses is said in its words, without paths and secrets', async () => {
     const helm = standIn(
       'helm-bad',
       `process.stderr.write('Error: chart "redis" version "9" not found, password=abcdef123456\\n'); process.exit(1);`,
@@ -201,7 +201,7 @@ process.stdout.write(${JSON.stringify(yaml)});`,
     expect(said).not.toContain('abcdef123456');
   });
 
-  test('without helm it says so plainly', async () => {
+  test('seeds 56: without helm it says so plainly', async () => {
     const kube = kubeWith(['private:localhost'], join(folder, 'no-such-helm'));
     expect(await refusalOf(kube, { from: 'chart', chart: 'redis', repo: 'https://localhost/charts' })).toMatch(
       /unsupported Charts need the helm program, which is not there.*KQUEEN_HELM/,

@@ -53,9 +53,9 @@ export const appExpose: Command = {
     cluster: workloadFields.cluster,
     name: workloadFields.name,
     workload: workloadFields.workload,
-    publish: field(z.enum(['cluster', 'nodes', 'loadbalancer']).default('cluster'), {
+    publish: field(z.enum(['cluster', 'nodes', 'internal', 'loadbalancer']).default('cluster'), {
       label: 'Reached',
-      help: 'cluster: inside it. nodes: on a port of every node. loadbalancer: by an address of the provider.',
+      help: 'cluster: inside it. nodes: on a port of every node. internal: by an address of the cloud’s own network. loadbalancer: by one that all can reach.',
       order: 4,
     }),
     ports: portsField,

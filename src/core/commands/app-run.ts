@@ -38,7 +38,7 @@ const asked = {
   replicas: field(z.int().min(0).max(1_000).default(1), { label: 'Pods', order: 6 }),
   publish: field(z.enum(publishWays).default('cluster'), {
     label: 'Reached',
-    help: 'no; cluster: inside it; nodes: on a port of every node; loadbalancer: by an address of the provider.',
+    help: 'no; cluster: inside it; nodes: on a port of every node; internal: by an address of the cloud’s own network; loadbalancer: by one that all can reach.',
     order: 7,
   }),
   host: hostField,

@@ -50,7 +50,9 @@ export const workCluster: JobKind = {
   stepped(look, outcome) {
     if (!(outcome instanceof Fault)) return stepped(look, outcome);
     // Every step is safe to repeat, so an answer that was lost is no harm.
-    return outcome.retryable || outcome.outcomeUnknown ? retryLater(look, outcome) : unchanged(look, outcome);
+    return outcome.retryable || outcome.outcomeUnknown
+      ? retryLater(look, outcome)
+      : unchanged(look, withWhatIsDone(look.job, outcome));
   },
 
   acted(look, _act, outcome) {
@@ -143,6 +145,20 @@ function unchanged(look: Look, fault: Fault): Decision {
   const decision = failed(look, fault, look.cluster, look.cluster.phase);
   const { failure: _failure, ...cluster } = decision.cluster ?? look.cluster;
   return { ...decision, cluster: look.cluster.failure ? { ...cluster, failure: look.cluster.failure } : cluster };
+}
+
+/** The same Fault with the steps that were done before it: nobody has to guess how far it came. */
+function withWhatIsDone(job: Job, fault: Fault): Fault {
+  const done = job.steps.filter(({ state }) => state === 'done').map(({ name }) => name);
+  if (done.length === 0) return fault;
+  const list = `${done.slice(0, -1).join(', ')}${done.length > 1 ? ' and ' : ''}${done.at(-1)}`;
+  const { kind, whose, retryable, next, field, detail } = fault;
+  return new Fault(kind, `${fault.message.replace(/[.\s]*$/, '.')} Done before it, and kept: ${list}.`, {
+    ...{ whose, retryable, cause: fault },
+    ...(next === undefined ? {} : { next }),
+    ...(field === undefined ? {} : { field }),
+    ...(detail === undefined ? {} : { detail }),
+  });
 }
 
 function overdueFault(look: Look): Fault {

@@ -131,8 +131,20 @@ async function apply(
         note: `Waiting for the kind ${each.manifest.kind} to be served.`,
       };
     }
-    const word = await applyOne(talk, input, mine, each, next, all.length);
-    if (word !== '') lines.push(word);
+    try {
+      const word = await applyOne(talk, input, each);
+      if (word !== '') lines.push(word);
+    } catch (thrown) {
+      const refusal = refusalOf(thrown, each.manifest);
+      if (refusal) {
+        const { message, next: way } = refusalFault([refusal]);
+        const before = `${next} of ${count(all.length, 'object')} were applied before.`;
+        throw await failed(talk, input, mine, `${message} ${before}`, way);
+      }
+      if (next === progress.next) throw thrown;
+      // How far it came is saved first; the next step meets what stands in the way again.
+      break;
+    }
     next += 1;
   }
   const done = next >= all.length;
@@ -171,32 +183,13 @@ async function makeNamespaces(talk: Talk, all: readonly Placed[]): Promise<void>
   await attachPull(talk, names);
 }
 
-async function applyOne(
-  talk: Talk,
-  input: DeployInput,
-  mine: Revision,
-  { place, manifest }: Placed,
-  done: number,
-  of: number,
-): Promise<string> {
+/** What is to be said of it; '' for nothing. */
+async function applyOne(talk: Talk, input: DeployInput, { place, manifest }: Placed): Promise<string> {
   if (objectAt(manifest.object, 'metadata', 'annotations')[generatedAnnotation] === 'true') {
     if (await readObject(talk, place, manifest)) return `${called(manifest)} stays as it is.`;
   }
-  try {
-    await applyObject(talk, place, manifest, { dryRun: false, force: input.force });
-    return '';
-  } catch (thrown) {
-    const refusal = refusalOf(thrown, manifest);
-    if (!refusal) throw thrown;
-    const fault = refusalFault([refusal]);
-    throw await failed(
-      talk,
-      input,
-      mine,
-      `${fault.message} ${done} of ${count(of, 'object')} were applied before.`,
-      fault.next,
-    );
-  }
+  await applyObject(talk, place, manifest, { dryRun: false, force: input.force });
+  return '';
 }
 
 /** Marks the revision, then the Fault that ends the job. */

@@ -2,7 +2,19 @@
 import type { Talk } from '../operation.ts';
 import type { Place } from './kinds.ts';
 import { isObject, type JsonObject, listAt, type Manifest, objectAt } from './manifests.ts';
+import { internalAnnotations } from './publish.ts';
+import { isWatched } from './rollout.ts';
 import { readObject } from './server.ts';
+
+/** From where an endpoint works, the widest first. */
+export const scopes = [
+  'from outside',
+  'inside the cloud',
+  'on every node',
+  'on its own nodes',
+  'inside the cluster',
+  'awaited',
+] as const;
 
 /** One way to reach an app. */
 export interface Endpoint {
@@ -11,7 +23,7 @@ export interface Endpoint {
   /** `http://203.0.113.7`, `203.0.113.7:5432`, `web.shop:80 inside the cluster`. */
   address: string;
   /** From where it works. */
-  scope: 'inside the cluster' | 'on every node' | 'from outside' | 'awaited';
+  scope: (typeof scopes)[number];
   protocol: string;
 }
 
@@ -24,10 +36,10 @@ export async function nodeAddress(talk: Talk): Promise<string | undefined> {
   return found === undefined ? undefined : String(found.address);
 }
 
-/** The endpoints of a Service or an Ingress as it is in the cluster. `node` is an address for ports of nodes. */
+/** The endpoints of a Service, an Ingress or a workload as it is in the cluster. `node` is an address for ports of nodes. */
 export function endpointsIn(kind: string, object: JsonObject, node?: string): Endpoint[] {
   if (kind === 'Ingress') return ofIngress(object);
-  return kind === 'Service' ? ofService(object, node) : [];
+  return kind === 'Service' ? ofService(object, node) : ofPods(kind, object);
 }
 
 function ofService(object: JsonObject, node: string | undefined): Endpoint[] {
@@ -49,7 +61,7 @@ function ofService(object: JsonObject, node: string | undefined): Endpoint[] {
     const found: Endpoint[] = outside.map((address) => ({
       by,
       address: url(address, number, protocol),
-      scope: 'from outside',
+      scope: isInternal(object, address) ? 'inside the cloud' : 'from outside',
       protocol,
     }));
     if (spec.type === 'LoadBalancer' && outside.length === 0) {
@@ -67,6 +79,32 @@ function ofService(object: JsonObject, node: string | undefined): Endpoint[] {
       });
     return found;
   });
+}
+
+/** An address that only the cloud's own network reaches: by the Service's word, or because the internet has no such addresses. */
+function isInternal(service: JsonObject, address: string): boolean {
+  const annotations = objectAt(service, 'metadata', 'annotations');
+  if (Object.entries(internalAnnotations).some(([key, value]) => annotations[key] === value)) return true;
+  return /^(10|127|192\.168|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.|^f[cd][0-9a-f]{2}:/i.test(
+    address,
+  );
+}
+
+/** Ports of the nodes that the pods of a workload take for themselves. */
+function ofPods(kind: string, object: JsonObject): Endpoint[] {
+  const by = `${kind} ${String(objectAt(object, 'metadata').name)}`;
+  const spec = kind === 'Pod' ? objectAt(object, 'spec') : objectAt(object, 'spec', 'template', 'spec');
+  return listAt(spec, 'containers').flatMap((container) =>
+    listAt(container, 'ports')
+      .filter(isObject)
+      .filter(({ hostPort }) => Number(hostPort ?? 0) > 0)
+      .map(
+        ({ hostPort, protocol }): Endpoint => ({
+          ...{ by, address: `port ${String(hostPort)} of each node that has a pod of it` },
+          ...{ scope: 'on its own nodes', protocol: String(protocol ?? 'TCP') },
+        }),
+      ),
+  );
 }
 
 function url(address: string, port: string, protocol: string): string {
@@ -101,13 +139,13 @@ export async function endpointsOf(
   const found: Endpoint[] = [];
   let node: string | undefined;
   for (const { place, manifest } of all) {
-    if (manifest.kind !== 'Service' && manifest.kind !== 'Ingress') continue;
+    if (manifest.kind !== 'Service' && manifest.kind !== 'Ingress' && !isWatched(manifest.kind)) continue;
     const live = await readObject(talk, place, manifest);
     if (!live) continue;
     if (objectAt(live, 'spec').type === 'NodePort') node ??= await nodeAddress(talk);
     found.push(...endpointsIn(manifest.kind, live, node));
   }
-  return found;
+  return found.toSorted((a, b) => scopes.indexOf(a.scope) - scopes.indexOf(b.scope));
 }
 
 /** One endpoint in words. */

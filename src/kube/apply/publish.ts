@@ -29,7 +29,20 @@ export function readPort(text: string): Port {
 const types: Record<Exclude<Publish, 'no'>, string> = {
   cluster: 'ClusterIP',
   nodes: 'NodePort',
+  internal: 'LoadBalancer',
   loadbalancer: 'LoadBalancer',
+};
+
+/**
+ * What makes a load balancer one of the cloud's own network, at each cloud that knows it; the others pass it over: Google
+ * (cloud.google.com/kubernetes-engine/docs/concepts/service-load-balancer-parameters), Azure (cloud-provider-azure.sigs.k8s.io/topics/loadbalancer),
+ * OpenStack (cloud-provider-openstack, expose-applications-using-loadbalancer-type-service) and AWS (AWS Load Balancer Controller, service annotations).
+ */
+export const internalAnnotations: Readonly<Record<string, string>> = {
+  'networking.gke.io/load-balancer-type': 'Internal',
+  'service.beta.kubernetes.io/azure-load-balancer-internal': 'true',
+  'service.beta.kubernetes.io/openstack-internal-load-balancer': 'true',
+  'service.beta.kubernetes.io/aws-load-balancer-scheme': 'internal',
 };
 
 export interface Published {
@@ -49,7 +62,7 @@ export function publishObjects({ name, namespace, labels, ports, publish, host }
   const service = manifestOf({
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name, ...where },
+    metadata: { name, ...where, ...(publish === 'internal' ? { annotations: internalAnnotations } : {}) },
     spec: {
       type: types[publish],
       selector: labels,

@@ -124,7 +124,7 @@ export function imageObjects(app: { name: string; namespace: string }, parts: Im
         ...(host === undefined ? {} : { host }),
       }),
     );
-  } else if (host !== undefined || publish === 'nodes' || publish === 'loadbalancer') {
+  } else if (host !== undefined || (publish !== 'no' && publish !== 'cluster')) {
     throw new Fault('bad-input', 'To reach it, say which ports it listens on.', {
       field: 'ports',
       next: 'For example ports=80:8080.',

@@ -153,7 +153,7 @@ function withImage(manifest: Manifest, names: readonly string[], image: string):
 const ExposeInput = z.object({
   app: z.string(),
   workload: z.string().optional(),
-  publish: z.enum(['cluster', 'nodes', 'loadbalancer']),
+  publish: z.enum(['cluster', 'nodes', 'internal', 'loadbalancer']),
   ports: z.array(z.string()),
   host: z.string().optional(),
 });
