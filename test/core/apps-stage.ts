@@ -18,7 +18,8 @@ export interface AppStage {
 
 export async function openAppStage(options: Partial<StageOptions> = {}): Promise<AppStage> {
   const provider: SandboxProvider = await startSandboxProvider(200);
-  const stage = await openStage({ provider, worker: true, ...options });
+  // A first plan reads what the cluster knows: on a busy machine that is longer than a person is kept waiting.
+  const stage = await openStage({ provider, worker: true, parts: { patienceMs: 20_000 }, ...options });
   const wish = 'cluster create web-1 on sandbox region=sandbox-north version=1.34.2 size=small nodes=2';
   await stage.press('grace', await stage.say('grace', wish), 'Create it');
   const ready = await eventually('web-1 is ready', async () => {
