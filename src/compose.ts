@@ -1,6 +1,5 @@
 /** Puts the folders together: one process with the roles it is given. Only this file, compose-bot.ts and main.ts see all of them. */
 
-import { join } from 'node:path';
 import type { Terminal } from './bot/text/terminal.ts';
 import { newId, systemClock } from './clock.ts';
 import { startBot } from './compose-bot.ts';
@@ -17,7 +16,7 @@ import { createBullmqQueue, createInProcessQueue, startWorker, type WorkerHandle
 import { openKube } from './kube/index.ts';
 import { openMetrics } from './metrics.ts';
 import { registerSandbox, startSandboxChild } from './sandbox-child.ts';
-import type { Settings } from './settings.ts';
+import { backupPlaceOf, type Settings } from './settings.ts';
 import { openArchive } from './store/archive/index.ts';
 import { type OpenedStore, openConfiguredStore } from './store/index.ts';
 
@@ -92,10 +91,7 @@ async function start(settings: Settings, { log, clock, stops, stop }: StartParts
     onCall: (engine, call, result, ms) => metrics.engineCall(engine, call, result, ms / 1_000),
   });
   stops.push({ name: 'engines', stop: () => engines.close() });
-  const archive = openArchive(settings.backups ?? { kind: 'dir', path: join(settings.dataDir, 'backups') }, {
-    log,
-    clock,
-  });
+  const archive = openArchive(backupPlaceOf(settings), { log, clock });
   stops.push({ name: 'archive', stop: () => archive.close() });
   const kube = openKube({
     ...{ log, clock, archive, vault: vaultOf(sealer) },

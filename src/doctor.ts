@@ -15,6 +15,7 @@ import { newId, systemClock } from './clock.ts';
 import { ConfigError, readConfig } from './config.ts';
 import {
   anyBroken,
+  checkArchive,
   checkProvisioners,
   checkQueue,
   checkSecrets,
@@ -44,7 +45,8 @@ import {
 } from './doctor-web.ts';
 import { openEngines } from './engines/index.ts';
 import { createBullmqQueue, createInProcessQueue } from './jobs/index.ts';
-import type { Settings } from './settings.ts';
+import { backupPlaceOf, type Settings } from './settings.ts';
+import { openArchive } from './store/archive/index.ts';
 import { type OpenedStore, openConfiguredStore } from './store/index.ts';
 
 /** What is looked at. */
@@ -83,6 +85,7 @@ export async function examine(parts: ExamineParts): Promise<Finding[]> {
     ['Web', lookAtWeb(parts, skews)],
     ['Slack', lookAtSlack(parts, skews)],
     ['Teams', settings.teams ? checkTeamsToken(clock, settings.teams).then((each) => [each]) : none()],
+    ['Backups', lookAtArchive(settings, clock)],
     ['Provisioners', doctor ? checkProvisioners(doctor) : none()],
     ['Engines', Promise.resolve(engines.all().map(({ name }) => checkPackages(name)))],
     ['Clock', etcdTime(settings, clock, skews)],
@@ -93,6 +96,22 @@ export async function examine(parts: ExamineParts): Promise<Finding[]> {
     ),
   );
   return [...checkSettings(settings), ...found.flat(), checkClock(skews)];
+}
+
+/** The place where backups are kept, as this process reaches it. */
+async function lookAtArchive(settings: Settings, clock: Clock): Promise<Finding[]> {
+  const place = backupPlaceOf(settings);
+  if (place.kind === 'dir' && !existsSync(place.path) && !existsSync(settings.dataDir)) {
+    const means =
+      'There is no data folder yet; KQueen makes it, and the folder for backups in it, when they are needed.';
+    return [{ part: 'Backups', check: 'place', verdict: 'unknown', means }];
+  }
+  const archive = openArchive(place, { log: silentLog, clock });
+  try {
+    return [await checkArchive(archive, { signal: AbortSignal.timeout(10_000), deadline: clock.now() + 10_000 })];
+  } finally {
+    await archive.close();
+  }
 }
 
 async function none(): Promise<Finding[]> {

@@ -1,4 +1,5 @@
 /** What one process is told to be: the composition's own words, made by config.ts from the environment and by tests for themselves. */
+import { join } from 'node:path';
 import type { TeamsOptions } from './bot/teams/adapter.ts';
 import type { Place } from './core/records.ts';
 import type { ArchivePlace } from './store/archive/index.ts';
@@ -66,4 +67,9 @@ export interface Settings {
   /** What the configuration made worth a warning, by the variable's name. */
   warnings?: readonly { name: string; message: string }[];
   version: string;
+}
+
+/** Where backups of clusters are kept: what is configured, else a folder in the data folder. */
+export function backupPlaceOf({ backups, dataDir }: Pick<Settings, 'backups' | 'dataDir'>): ArchivePlace {
+  return backups ?? { kind: 'dir', path: join(dataDir, 'backups') };
 }

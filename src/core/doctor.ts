@@ -2,6 +2,7 @@
 import type { Card, Part } from './card.ts';
 import { connectProvisioner } from './connect.ts';
 import { asFault } from './errors.ts';
+import type { Archive } from './ports/archive.ts';
 import type { NewId } from './ports/clock.ts';
 import type { Call, Engines } from './ports/engine.ts';
 import type { Queue } from './ports/queue.ts';
@@ -136,6 +137,16 @@ export async function checkQueue(queue: Queue, outside: boolean): Promise<Findin
       thrown,
       'Check that Redis runs and that KQUEEN_REDIS_URL is its address and password.',
     );
+  }
+}
+
+/** Whether backups can be kept: a small object is written, read, listed and deleted. */
+export async function checkArchive(archive: Archive, call: Call): Promise<Finding> {
+  try {
+    await archive.check(call);
+    return fine('Backups', 'place', `Backups can be written to, read from and deleted in ${archive.where}.`);
+  } catch (thrown) {
+    return faulty('Backups', 'place', thrown, 'Check the settings KQUEEN_BACKUP_… (docs/backup.md).');
   }
 }
 

@@ -25,7 +25,10 @@ export interface RetentionParts {
 }
 
 export interface BackupRetention {
+  /** Marks what goes, removes what is marked, and what interrupted backups have left. */
   retain(signal: AbortSignal, go: () => boolean): Promise<void>;
+  /** Removes what is marked, by retention or by a person; false when some of it could not be. */
+  removeMarked(signal: AbortSignal, go: () => boolean): Promise<boolean>;
 }
 
 /** What an interrupted backup has left is removed after so long, in milliseconds: until then its job may be tried again. */
@@ -47,10 +50,9 @@ export function createBackupRetention(parts: RetentionParts): BackupRetention {
     const goes = () => !signal.aborted && go();
     for (const org of orgsOf(parts.cache)) {
       await mark(org, goes);
-      for (const { id } of await listAll(parts, 'backup', org, ({ state }) => state === 'deleting')) {
-        if (!goes()) return;
-        await attempt(org, id, () => remove(org, id, goes));
-      }
+    }
+    await removeMarked(signal, go);
+    for (const org of orgsOf(parts.cache)) {
       for (const backup of await listAll(parts, 'backup', org, isLeft)) {
         if (!goes()) return;
         await attempt(org, backup.id, () => clear(org, backup.id, goes));
@@ -62,13 +64,27 @@ export function createBackupRetention(parts: RetentionParts): BackupRetention {
     }
   }
 
+  async function removeMarked(signal: AbortSignal, go: () => boolean): Promise<boolean> {
+    const goes = () => !signal.aborted && go();
+    let all = true;
+    for (const org of orgsOf(parts.cache)) {
+      for (const { id } of await listAll(parts, 'backup', org, ({ state }) => state === 'deleting')) {
+        if (!goes()) return all;
+        all = (await attempt(org, id, () => remove(org, id, goes))) && all;
+      }
+    }
+    return all;
+  }
+
   /** One that cannot be removed now is tried again at the next sweep, and stands in nobody's way. */
-  async function attempt(org: string, backup: string, work: () => Promise<void>): Promise<void> {
+  async function attempt(org: string, backup: string, work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
+      return true;
     } catch (thrown) {
       const fault = asFault(thrown);
       log.warn({ org, backup, detail: fault.detail }, `a backup is not removed yet: ${fault.message}`);
+      return false;
     }
   }
 
@@ -219,7 +235,7 @@ export function createBackupRetention(parts: RetentionParts): BackupRetention {
     return { op: 'put', ref: { kind: 'audit', org: backup.org, id }, record, if: 0 };
   }
 
-  return { retain };
+  return { retain, removeMarked };
 }
 
 /** A deletion that is taken and not carried out must not be tried for ever. */

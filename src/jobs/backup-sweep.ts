@@ -41,14 +41,18 @@ export interface BackupSweepParts {
 }
 
 export interface BackupSweep {
-  /** Begins what is due, settles what has ended. Ends early, between clusters, when `go` says no or the signal fires. */
+  /** Begins what is due, settles what has ended, removes what a person has deleted. Ends early, between clusters, when `go` says no or the signal fires. */
   sweep(signal: AbortSignal, go?: () => boolean): Promise<void>;
   /** Marks what goes by retention and removes what is marked; bounded, to be called again and again. */
   retain(signal: AbortSignal, go?: () => boolean): Promise<void>;
 }
 
+/** How long nothing is removed after that could not be done, in milliseconds. */
+const pauseMs = 120_000;
+
 export function createBackupSweep(parts: BackupSweepParts): BackupSweep {
   const { store, queue, clock, newId, log, archive } = parts;
+  let pausedUntil = 0;
   const retention = archive ? createBackupRetention({ ...parts, archive }) : null;
 
   async function sweep(signal: AbortSignal, go: () => boolean = () => true): Promise<void> {
@@ -66,6 +70,9 @@ export function createBackupSweep(parts: BackupSweepParts): BackupSweep {
         }
       }
     }
+    // A place that does not answer is not asked again at every sweep.
+    if (!retention || clock.now() < pausedUntil) return;
+    if (!(await retention.removeMarked(signal, go))) pausedUntil = clock.now() + pauseMs;
   }
 
   /** One look at a plan; every save is fenced by its revision. */
@@ -123,7 +130,7 @@ export function createBackupSweep(parts: BackupSweepParts): BackupSweep {
     if (hindered)
       return hindered.passes && clock.now() < waiting.until ? wait(found, hindered.why) : skip(found, hindered.why);
     const now = clock.now();
-    const wish = { ...wishOf(plan, cluster.record), id: newId(8) };
+    const wish = { ...wishOf(plan, cluster.record), id: newId(6) };
     const job = jobOf(plan, cluster.record, { wish, place, now });
     const backup = newBackup(wish, job);
     const { waiting: _waiting, ...rest } = plan;

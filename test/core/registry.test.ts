@@ -76,6 +76,7 @@ test('D8 the registry holds the commands of the design and no other', () => {
         ],
         ...['app run', 'app install', 'app chart', 'app pause', 'app resume', 'app rollback', 'app delete'],
         ...['backup', 'backup create', 'backup list', 'backup show', 'backup diff', 'backup restore', 'backup delete'],
+        ...['backup schedule', 'backup schedules', 'backup retain'],
         'clusters',
         'health',
         'audit',

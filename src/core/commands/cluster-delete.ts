@@ -3,7 +3,8 @@ import { plainCard } from '../card.ts';
 import { type Answer, type Command, type Context, lineOf } from '../command.ts';
 import { dyingOf, planDelete } from '../plan.ts';
 import type { Change, Stored } from '../ports/store.ts';
-import type { Job, Plan } from '../records.ts';
+import type { Backup, Cluster, Job, Plan } from '../records.ts';
+import { count } from '../words.ts';
 import { undoRequest, withdrawApproval } from './approve.ts';
 import { askedAlready, begin } from './begin.ts';
 import { notOurs } from './cluster-detach.ts';
@@ -51,11 +52,24 @@ export const clusterDelete: Command = {
     }
     const health = context.cache.get({ kind: 'health', org: cluster.org, id: cluster.id });
     const counts = health && dyingOf(health);
-    const plan = planDelete(cluster, context.engines.get(cluster.engine), counts, context.caller);
+    const plan = withBackups(
+      context,
+      cluster,
+      planDelete(cluster, context.engines.get(cluster.engine), counts, context.caller),
+    );
     if (values.confirm !== cluster.name) return confirm(context, plan, cluster.name, open?.record, values.confirm);
     return ask(context, found, open, plan);
   },
 };
+
+/** Backups outlive their cluster: that is said before it goes. */
+function withBackups({ cache }: Context, { org, id }: Cluster, plan: Plan): Plan {
+  const where = ({ cluster, state }: Backup) => cluster === id && (state === 'kept' || state === 'partial');
+  const { total } = cache.query('backup', org, { where, limit: 1 });
+  if (total === 0) return plan;
+  const value = `${count(total, 'backup')} ${total === 1 ? 'stays' : 'stay'}, until ${total === 1 ? 'it is' : 'they are'} deleted or go by retention`;
+  return { ...plan, facts: [...plan.facts, { label: 'Backups', value }] };
+}
 
 function confirm(context: Context, plan: Plan, name: string, open: Job | undefined, typed: string | undefined): Answer {
   const text = `${plan.disturbs}${open ? ' It is being created now; deleting cancels that.' : ''}`;

@@ -26,6 +26,9 @@ import { backupDelete } from './backup-delete.ts';
 import { backupDiff } from './backup-diff.ts';
 import { backup, backupList } from './backup-list.ts';
 import { backupRestore } from './backup-restore.ts';
+import { backupRetain } from './backup-retain.ts';
+import { backupSchedule } from './backup-schedule.ts';
+import { backupSchedules } from './backup-schedules.ts';
 import { backupShow } from './backup-show.ts';
 import { channel, channelDefault } from './channel.ts';
 import { clusterAccept } from './cluster-accept.ts';
@@ -121,6 +124,9 @@ const all: readonly Command[] = [
   backupDiff,
   backupRestore,
   backupDelete,
+  backupSchedule,
+  backupSchedules,
+  backupRetain,
   about,
   health,
   appList,
