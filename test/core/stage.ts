@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createDispatch, type DispatchParts } from '../../src/bot/dispatch.ts';
 import type { Inbound, Outbound } from '../../src/bot/inbound.ts';
 import { createLiveOptions } from '../../src/bot/live-options.ts';
+import { vaultOf } from '../../src/core/backup.ts';
 import { registry } from '../../src/core/commands/index.ts';
 import { connectProvisioner } from '../../src/core/connect.ts';
 import type { Clock, NewId } from '../../src/core/ports/clock.ts';
@@ -54,6 +55,8 @@ export interface StageOptions {
   worker?: boolean;
   /** From where apps and add-ons may come. */
   apps?: KubeOptions['apps'];
+  /** Where backups are kept. */
+  archive?: KubeOptions['archive'];
   /** Other parts of dispatch. */
   parts?: Partial<DispatchParts>;
 }
@@ -101,7 +104,11 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   });
   const { store, cache, sealer } = opened;
   const engines = openEngines({ log, clock });
-  const kube = openKube({ log, clock, ...(options.apps ? { apps: options.apps } : {}) });
+  const kube = openKube({
+    ...{ log, clock, vault: vaultOf(sealer) },
+    ...(options.apps ? { apps: options.apps } : {}),
+    ...(options.archive ? { archive: options.archive } : {}),
+  });
   const queue = createInProcessQueue({ clock, log });
   const told: Stage['told'] = [];
   const handed: Stage['handed'] = [];

@@ -1,9 +1,11 @@
 /** A whole worker as a process of its own, for the kill matrix. Its settings come as JSON in MATRIX_WORKER. */
 import { z } from 'zod';
+import { vaultOf } from '../../src/core/backup.ts';
 import type { Log } from '../../src/core/ports/log.ts';
 import { openEngines } from '../../src/engines/index.ts';
 import { createBullmqQueue, startWorker } from '../../src/jobs/index.ts';
 import { openKube } from '../../src/kube/index.ts';
+import { openArchive } from '../../src/store/archive/index.ts';
 import { openEtcd } from '../../src/store/open.ts';
 import { realClock } from '../store/clocks.ts';
 
@@ -13,6 +15,8 @@ const Settings = z.object({
   redis: z.string(),
   redisPrefix: z.string(),
   secretKeys: z.string(),
+  /** Directory of backups. */
+  archive: z.string().optional(),
 });
 
 function print(level: string) {
@@ -32,7 +36,10 @@ let ids = 0;
 const worker = await startWorker({
   ...{ store: opened.store, cache: opened.cache, sealer: opened.sealer, clock, log },
   engines: openEngines({ log, clock }),
-  kube: openKube({ log, clock }),
+  kube: openKube({
+    ...{ log, clock, vault: vaultOf(opened.sealer) },
+    ...(settings.archive ? { archive: openArchive({ kind: 'dir', path: settings.archive }, { log, clock }) } : {}),
+  }),
   queue: createBullmqQueue({ url: settings.redis, prefix: settings.redisPrefix, clock, log }),
   newId: () => {
     ids += 1;

@@ -4,12 +4,14 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { vaultOf } from '../../src/core/backup.ts';
 import type { Kube } from '../../src/core/ports/kube.ts';
 import { silentLog } from '../../src/core/ports/log.ts';
 import { endedStates, type Job } from '../../src/core/records.ts';
 import { secretKeys } from '../../src/core/schema.ts';
 import { sandbox } from '../../src/engines/sandbox/index.ts';
 import { openKube } from '../../src/kube/index.ts';
+import { openArchive } from '../../src/store/archive/index.ts';
 import { openEtcdDriver } from '../../src/store/etcd.ts';
 import { openSealer, parseSecretKeys } from '../../src/store/seal.ts';
 import { openStore } from '../../src/store/store.ts';
@@ -67,11 +69,15 @@ const patience = { timeoutMs: 90_000, everyMs: 50 };
 const isChange = (request: string) => /^(POST|PUT|PATCH|DELETE) /.test(request) && !/dryRun=All/.test(request);
 
 /** Starts etcd, Redis and the provider; every run has its own keys in the store and its own cluster of three nodes. */
-export async function openWorkMatrix(): Promise<WorkMatrix> {
+export async function openWorkMatrix(options: { archive?: string } = {}): Promise<WorkMatrix> {
   const [etcd, redis, provider] = await Promise.all([startEtcd(), startRedis(), startSandboxProvider(400)]);
   const driver = openEtcdDriver({ hosts: etcd.hosts });
   const sealer = openSealer(parseSecretKeys(sealingKeys));
-  const kube = openKube({ log: silentLog, clock: realClock });
+  const kept = { log: silentLog, clock: realClock };
+  const kube = openKube({
+    ...{ ...kept, vault: vaultOf(sealer) },
+    ...(options.archive ? { archive: openArchive({ kind: 'dir', path: options.archive }, kept) } : {}),
+  });
   let runs = 0;
 
   async function ground(name: string): Promise<WorkGround & { close(): Promise<void> }> {
@@ -119,7 +125,8 @@ export async function openWorkMatrix(): Promise<WorkMatrix> {
       ...{ targetCa: provider.ca, before: hook('outside', 'before'), after: hook('outside', 'after') },
     });
     function startWorker(): ChildProcess {
-      const settings = { etcd: toStore.url, prefix, redis: redis.url, redisPrefix: name, secretKeys: sealingKeys };
+      const ours = { etcd: toStore.url, prefix, redis: redis.url, redisPrefix: name, secretKeys: sealingKeys };
+      const settings = { ...ours, ...(options.archive ? { archive: options.archive } : {}) };
       const started = spawnReaped(process.execPath, [workerProgram], {
         PATH: process.env.PATH,
         MATRIX_WORKER: JSON.stringify(settings),
