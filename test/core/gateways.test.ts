@@ -192,7 +192,7 @@ describe('cluster netpol', () => {
     await stage.press('dev', plan, 'Change it');
     expect(await stage.lastJob()).toMatchObject({
       ...{ kind: 'cluster.netpol', state: 'Queued', update: { networkPolicy: true } },
-      command: 'cluster netpol dev-1 "on"',
+      command: 'cluster netpol dev-1 mode=on',
     });
   });
 });

@@ -47,7 +47,7 @@ describe('network rules', { timeout: 60_000 }, () => {
     await stage.press('grace', plan, 'Keep out');
     const job = await ended();
     expect(job).toMatchObject({ state: 'Succeeded', kind: 'cluster.work', work: { op: 'network.set' } });
-    expect(await names()).toEqual(['kqueen-deny', 'kqueen-from-same', 'kqueen-to-outside']);
+    expect(await names()).toEqual(['kqueen-deny', 'kqueen-from-same', 'kqueen-to-outside', 'kqueen-to-same']);
     expect((await stage.audit()).map(({ action, outcome }) => `${action} ${outcome}`)).toContain('network.set done');
     expect(words(await stage.say('grace', 'network deny net-1 shop from=same to=outside'))).toContain(
       'Nothing to change',
@@ -56,7 +56,7 @@ describe('network rules', { timeout: 60_000 }, () => {
 
   test('the list has them in words, and buttons for those who may', async () => {
     const list = await stage.say('grace', 'network list net-1 shop');
-    expect(list.card?.title).toBe('3 network policies of namespace shop in net-1');
+    expect(list.card?.title).toBe('4 network policies of namespace shop in net-1');
     expect(words(list)).toContain('Lets into all pods: all pods of this namespace.');
     expect(words(list)).toContain('network remove net-1 shop kqueen-from-same');
     expect(list.card?.buttons.map(({ label }) => label)).toEqual(['Enforce them', 'Keep out']);

@@ -56,7 +56,7 @@ describe.each(SERVERS)('network rules on $name', ({ skipped, open }) => {
     expect(seen.disturbs).toContain('is not let through by a rule');
     expect(await names()).toEqual([]);
     expect(await work('network.set', { rules })).toMatchObject({ state: 'done' });
-    expect(await names()).toEqual(['kqueen-deny', 'kqueen-from-same', 'kqueen-to-outside']);
+    expect(await names()).toEqual(['kqueen-deny', 'kqueen-from-same', 'kqueen-to-outside', 'kqueen-to-same']);
     const [made] = await policies();
     expect(at(made, 'spec')).toEqual({
       podSelector: {},
@@ -97,6 +97,23 @@ describe.each(SERVERS)('network rules on $name', ({ skipped, open }) => {
     expect(fault.message).toContain('no-such-place');
     expect(fault.next).toMatch(/same, ingress or outside/);
     expect((await faultOf(plan('network.set', { namespace: 'nowhere', rules: [deny] }))).message).toContain('nowhere');
+  });
+
+  test('lets pods of one namespace reach each other in both directions, where both are kept', async () => {
+    await work('network.set', {
+      rules: [
+        { kind: 'deny', direction: 'in' },
+        { kind: 'from', peer: 'same' },
+      ],
+    });
+    expect(await names()).toEqual(['kqueen-deny', 'kqueen-from-same']);
+    await work('network.set', { rules: [deny] });
+    await work('network.set', { rules: [{ kind: 'from', peer: 'same' }] });
+    expect(await names()).toEqual(['kqueen-deny', 'kqueen-from-same', 'kqueen-to-same']);
+    const home = space;
+    space = await cluster.namespace();
+    const seen = await plan('network.set', { rules: [{ kind: 'from', peer: home }] });
+    expect(seen.warnings.join(' ')).toContain(`The pods of ${home} are kept from reaching others`);
   });
 
   test('finds where traffic comes in, or says that there is nothing', async () => {
@@ -140,7 +157,7 @@ describe.each(SERVERS)('network rules on $name', ({ skipped, open }) => {
     const one = await plan('network.remove', { name: 'kqueen-from-same' });
     expect(one.disturbs).toMatch(/kept out where another rule says so/);
     await work('network.remove', { name: 'kqueen-from-same' });
-    expect(await names()).toEqual(['kqueen-deny', 'theirs']);
+    expect(await names()).toEqual(['kqueen-deny', 'kqueen-to-same', 'theirs']);
     expect((await plan('network.remove', { name: 'theirs' })).nothing).toMatch(/KQueen has made no rule theirs/);
     await work('network.remove', {});
     expect(await names()).toEqual(['theirs']);

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type Card, plainCard } from '../card.ts';
-import { type Command, lineOf } from '../command.ts';
+import type { Command } from '../command.ts';
 import { Fault } from '../errors.ts';
+import { formatLine } from '../line.ts';
 import { poolsOf } from '../plan-change.ts';
 import type { Observation } from '../ports/engine.ts';
 import { field } from '../schema.ts';
@@ -43,10 +44,15 @@ export const clusterNetpol: Command = {
     }
     if (seen?.networkPolicyFixed) throw new Fault('unsupported', seen.networkPolicyFixed);
     if (wanted) demandNodes(on);
-    const line = lineOf(clusterNetpol, { cluster: on.cluster.name, mode: values.mode });
+    const line = netpolLine(on.cluster.name, wanted);
     return change(context, on, switching, { update: { networkPolicy: wanted }, line, plan: values.plan });
   },
 };
+
+/** The canonical line; the word is named, since alone `on` means where something is. */
+export function netpolLine(cluster: string, on: boolean): string {
+  return formatLine('cluster netpol', ['cluster'], { cluster, mode: on ? 'on' : 'off' });
+}
 
 function demandNodes({ cluster, engine }: Changeable): void {
   const pools = poolsOf(cluster, engine);
@@ -68,7 +74,6 @@ function stateCard({ cluster }: Changeable, seen: Observation | null): Card {
       : enforced
         ? 'It enforces network policies: what NetworkPolicy objects do not allow is kept out.'
         : 'It does not enforce network policies: NetworkPolicy objects are kept and have no effect.';
-  const of = (mode: string) => lineOf(clusterNetpol, { cluster: cluster.name, mode });
   const free = !seen?.networkPolicyFixed;
   const card = plainCard(
     `Network policies of ${cluster.name}`,
@@ -77,8 +82,8 @@ function stateCard({ cluster }: Changeable, seen: Observation | null): Card {
   return {
     ...card,
     buttons: [
-      ...(free && enforced !== true ? [{ label: 'Turn on', command: of('on') }] : []),
-      ...(free && enforced !== false ? [{ label: 'Turn off', command: of('off') }] : []),
+      ...(free && enforced !== true ? [{ label: 'Turn on', command: netpolLine(cluster.name, true) }] : []),
+      ...(free && enforced !== false ? [{ label: 'Turn off', command: netpolLine(cluster.name, false) }] : []),
     ],
   };
 }

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Button } from '../card.ts';
-import { type Command, lineOf } from '../command.ts';
+import type { Command } from '../command.ts';
 import { formatLine } from '../line.ts';
 import { atLeast } from '../policy.ts';
 import { someNamespace } from './cluster-get.ts';
-import { clusterNetpol } from './cluster-netpol.ts';
+import { netpolLine } from './cluster-netpol.ts';
 import { clusterField, findCluster } from './common.ts';
 import { lookedCard, openToLook } from './look-into.ts';
 import { enforcedBy } from './network-fields.ts';
@@ -32,9 +32,7 @@ export const networkList: Command = {
     const may = (cluster.owner === caller.person || atLeast(caller.role, 'admin')) && !cluster.readOnly;
     const deny = formatLine('network deny', ['cluster', 'namespace'], { cluster: cluster.name, namespace });
     const buttons: Button[] = [
-      ...(may && enforced === 'no'
-        ? [{ label: 'Enforce them', command: lineOf(clusterNetpol, { cluster: cluster.name, mode: 'on' }) }]
-        : []),
+      ...(may && enforced === 'no' ? [{ label: 'Enforce them', command: netpolLine(cluster.name, true) }] : []),
       ...(may ? [{ label: 'Keep out', command: deny }] : []),
     ];
     // A row that would remove a rule is for those who may.

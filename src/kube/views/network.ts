@@ -34,7 +34,9 @@ export const networkView: View = {
       no: 'The cluster does not enforce them: they keep nothing out.',
       unknown: 'Whether the cluster enforces them cannot be told from here.',
     }[seen];
-    const title = `${count(rules.length, 'network policy', 'network policies')}${namespace === '' ? '' : ` of namespace ${namespace}`}`;
+    const found =
+      rules.length === 0 ? 'No network policies' : count(rules.length, 'network policy', 'network policies');
+    const title = `${found}${namespace === '' ? '' : ` of namespace ${namespace}`}`;
     const rows: Row[] = rules.slice(0, most).map(({ place, name, words, own }) => ({
       text: `*${place}/${name}*: ${words}`,
       ...(own

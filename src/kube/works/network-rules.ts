@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { Fault } from '../../core/errors.ts';
 import { count } from '../../core/words.ts';
 import { openKinds, type Place } from '../apply/kinds.ts';
-import { type Manifest, objectAt } from '../apply/manifests.ts';
+import { listAt, type Manifest, objectAt } from '../apply/manifests.ts';
 import { applyObject, readObject, removeObject } from '../apply/server.ts';
 import { type Enforced, enforcement, ingressNamespaces } from '../network/enforcement.ts';
 import { manifestOf, Rule, refuseVital, ruleLabel } from '../network/rules.ts';
@@ -30,7 +30,8 @@ async function placeOf(talk: Talk): Promise<Place> {
 }
 
 /** The objects in the order in which they are applied: what is let through first, so that nothing is cut in between. */
-async function manifestsOf(talk: Talk, { namespace, rules }: Input): Promise<Manifest[]> {
+async function manifestsOf(talk: Talk, { namespace, rules: asked }: Input): Promise<Manifest[]> {
+  const rules = await wholeRules(talk, namespace, asked);
   const needs = rules.some((rule) => rule.kind !== 'deny' && rule.peer === 'ingress');
   const ingress = needs ? await ingressNamespaces(talk) : [];
   if (needs && ingress.length === 0) {
@@ -42,6 +43,25 @@ async function manifestsOf(talk: Talk, { namespace, rules }: Input): Promise<Man
   return rules
     .toSorted((a, b) => Number(a.kind === 'deny') - Number(b.kind === 'deny'))
     .map((rule) => manifestOf(namespace, rule, ingress));
+}
+
+/** Pods that are kept from reaching anything reach each other only where that is let out, too. */
+async function wholeRules(talk: Talk, namespace: string, rules: readonly Rule[]): Promise<Rule[]> {
+  const is = (kind: 'from' | 'to') => rules.some((rule) => rule.kind === kind && rule.peer === 'same');
+  if (!is('from') || is('to')) return [...rules];
+  const denied = rules.find(({ kind }) => kind === 'deny');
+  const both = denied ? everyWay(rules) : await keepsIn(talk, namespace);
+  return both ? [...rules, { kind: 'to', peer: 'same' }] : [...rules];
+}
+
+/** Whether KQueen's rules keep the pods of a namespace from reaching what no rule names. */
+async function keepsIn(talk: Talk, namespace: string): Promise<boolean> {
+  const policies = await policiesOf(talk, namespace);
+  return policies.some(
+    (policy) =>
+      objectAt(policy, 'metadata', 'labels')[ruleLabel] === 'deny' &&
+      listAt(policy, 'spec', 'policyTypes').includes('Egress'),
+  );
 }
 
 async function podsIn(talk: Talk, namespace: string): Promise<number> {
@@ -131,6 +151,13 @@ async function warningsOf(talk: Talk, { namespace, rules, enforced }: Input, den
   if (seen === 'unknown') {
     warnings.push(
       'KQueen cannot tell whether this cluster enforces network policies; where it does not, they keep nothing out.',
+    );
+  }
+  for (const rule of rules) {
+    if (rule.kind !== 'from' || ['same', 'ingress', 'outside'].includes(rule.peer)) continue;
+    if (!(await keepsIn(talk, rule.peer))) continue;
+    warnings.push(
+      `The pods of ${rule.peer} are kept from reaching others: let them out to ${namespace} as well, with network allow.`,
     );
   }
   if (!denies) {
