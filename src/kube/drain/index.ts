@@ -9,7 +9,7 @@ import { blockers, type Eviction, evict, readBudget, setCordon, some } from './e
 import { type DrainNode, type DrainPod, podName, podsOn, readNode } from './pods.ts';
 
 export { blockers, type Eviction, evict, removeNode, setCordon, some } from './evict.ts';
-export { type DrainNode, type DrainPod, drainNode, drainPod, podName, podsOn, readNode, readNodes } from './pods.ts';
+export { type DrainNode, podName, readNode, readNodes } from './pods.ts';
 
 /** What is to be drained. */
 export interface DrainWish {

@@ -138,7 +138,7 @@ function typedNode(node: Record<string, unknown>): V1Node {
 }
 
 /** What draining its node means for a pod. */
-export function drainPod(pod: V1Pod): DrainPod {
+function drainPod(pod: V1Pod): DrainPod {
   const { metadata, spec, status } = pod;
   const owner = metadata?.ownerReferences?.find(({ controller }) => controller === true);
   const finished = status?.phase === 'Succeeded' || status?.phase === 'Failed';
