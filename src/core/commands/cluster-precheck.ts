@@ -14,7 +14,7 @@ import { lookedCard, openToLook } from './look-into.ts';
 /** Looks for what is in the way of an upgrade, without asking for one. */
 export const clusterPrecheck: Command = {
   name: 'cluster precheck',
-  aliases: ['cluster upgrade check'],
+  aliases: ['precheck'],
   summary: 'What is in the way of another Kubernetes version',
   examples: ['cluster precheck dev-1', 'cluster precheck dev-1 1.35'],
   group: 'Clusters',
