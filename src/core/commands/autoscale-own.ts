@@ -1,4 +1,5 @@
 /** Autoscaling by KQueen itself, as a person sets it and asks about it. */
+
 import { ruleDefaults } from '../autoscale.ts';
 import { type Button, plainCard, type Row } from '../card.ts';
 import type { Answer, Context } from '../command.ts';
@@ -7,12 +8,12 @@ import { Fault } from '../errors.ts';
 import { formatLine } from '../line.ts';
 import { hashOf } from '../plan.ts';
 import { planScaling, ruleText } from '../plan-scaling.ts';
-import type { Change } from '../ports/store.ts';
 import type { Cluster, Job, ScalingRule } from '../records.ts';
 import { proposalCard } from '../views/plan.ts';
-import { jobName, stamp } from '../words.ts';
+import { stamp } from '../words.ts';
+import { askedAlready, begin } from './begin.ts';
 import type { Changeable } from './cluster-change.ts';
-import { busyFault, movedFault, newJob, repeatAnswer, toCaller, withApproval } from './common.ts';
+import { busyFault, newJob, toCaller } from './common.ts';
 
 /** What is asked for; `wanted` null takes the rule away. */
 interface OwnWish {
@@ -34,7 +35,7 @@ export async function ownAutoscale(context: Context, on: Changeable, wish: OwnWi
   if (cluster.openJob) {
     const same = open?.scaling?.pool === pool && hashOf(amounts(open.scaling.rule)) === hashOf(amounts(rule));
     if (same && open.requestedBy === context.caller.person) {
-      return repeatAnswer({ effect: `You have asked for this already; it is job ${jobName(open)}.`, job: open.id });
+      return askedAlready(open);
     }
     throw await busyFault(context, cluster);
   }
@@ -49,35 +50,15 @@ export async function ownAutoscale(context: Context, on: Changeable, wish: OwnWi
       proposalCard(plan, { line, button: rule ? 'Set it' : 'Turn it off', moved: values.plan !== undefined }),
     );
   }
-  const id = context.newId(8);
-  const { org, name } = cluster;
-  let job: Job = {
+  const { id: of, name: clusterName, provisioner, nodes } = cluster;
+  const job: Job = {
     ...newJob(context, {
-      ...{ id, kind: 'cluster.autoscale', cluster: cluster.id, clusterName: name, provisioner: cluster.provisioner },
-      ...{ engine: cluster.engine, nodes: cluster.nodes, plan, command: line },
+      ...{ id: context.newId(8), kind: 'cluster.autoscale', cluster: of, clusterName, provisioner },
+      ...{ engine: cluster.engine, nodes, plan, command: line },
     }),
     scaling: change,
   };
-  const changes: Change[] = [];
-  if (plan.approval.needed) {
-    const waiting = withApproval(context, job);
-    job = waiting.job;
-    changes.push(waiting.change);
-  }
-  changes.push(
-    { op: 'put', ref: { kind: 'job', org, id }, record: job, if: 0 },
-    { op: 'put', ref: found.ref, record: { ...cluster, openJob: id }, if: found.revision },
-  );
-  const says = plan.approval.needed
-    ? `${plan.title} is asked for; an ${plan.approval.role} decides.`
-    : `${plan.title}: it is being set.`;
-  const effect = { action: 'cluster.autoscale', outcome: 'requested' as const, subject: name, says, job: id };
-  const done = await context.effect(changes, effect);
-  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
-  if (!done.ok) throw movedFault(`Cluster ${name}`);
-  context.tick(job);
-  const card = plainCard(plan.title, `${says} Its message here shows how it goes.`, 'busy');
-  return { ...toCaller({ ...card, footer: `Job ${jobName(job)}` }), receipt: true };
+  return begin(context, found, { job, begins: `${plan.title}: it is being set.` });
 }
 
 function ruleOf(

@@ -10,8 +10,9 @@ import { movedFault, repeatAnswer, toCaller, withApproval } from './common.ts';
 export interface Asked {
   /** As it is without an approval. */
   job: Job;
-  /** What goes into the same transaction. */
+  /** What goes into the same transaction; `also` is told the job as it is recorded. */
   changes?: Change[];
+  also?(job: Job): Change[];
   /** What the cluster is shown as from now on, unless somebody decides first. */
   phase?: Cluster['phase'];
   /** For the audit; absent: the job's kind. */
@@ -40,6 +41,7 @@ export async function begin(
     [
       ...(asked.changes ?? []),
       ...(waiting ? [waiting.change] : []),
+      ...(asked.also?.(job) ?? []),
       { op: 'put', ref: { kind: 'job', org: job.org, id: job.id }, record: job, if: 0 },
       { op: 'put', ref, record: { ...record, openJob: job.id, phase }, if: revision },
     ],

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Button, Card, Row } from '../card.ts';
 import { type Command, lineOf } from '../command.ts';
+import { engineAt } from '../engine-at.ts';
 import { formatLine } from '../line.ts';
 import { gatewaysOf, poolsOf } from '../plan-change.ts';
 import { type Engine, gatewayMark, type NodePool } from '../ports/engine.ts';
@@ -23,7 +24,7 @@ export const clusterPools: Command = {
   positional: ['cluster'],
   async run(context, values) {
     const cluster = await seeCluster(context, values.cluster ?? '');
-    return toCaller(poolsCard(cluster, context.engines.get(cluster.engine)));
+    return toCaller(poolsCard(cluster, engineAt(context, cluster)));
   },
 };
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Button } from '../card.ts';
 import { type Command, type Context, lineOf } from '../command.ts';
+import { engineAt } from '../engine-at.ts';
 import { asFault } from '../errors.ts';
 import { formatLine } from '../line.ts';
 import type { Checks } from '../plan-change.ts';
@@ -45,7 +46,7 @@ function buttons(context: Context, cluster: Cluster, version: string): Button[] 
   const again = { label: 'Look again', command: lineOf(clusterPrecheck, { cluster: cluster.name, version }) };
   const check = { label: 'Check', command: formatLine('cluster check', ['cluster'], { cluster: cluster.name }) };
   const can =
-    context.engines.get(cluster.engine)?.capabilities.upgrade &&
+    engineAt(context, cluster)?.capabilities.upgrade &&
     !cluster.readOnly &&
     refusal('cluster:update', context.caller, [cluster.owner]) === null;
   const upgrade = formatLine('cluster upgrade', ['cluster', 'version'], { cluster: cluster.name, version });

@@ -11,8 +11,8 @@ import type { Change, Stored } from '../ports/store.ts';
 import type { WorkPlan } from '../ports/work.ts';
 import type { Cluster, Job, Plan } from '../records.ts';
 import { proposalCard } from '../views/plan.ts';
-import { jobName } from '../words.ts';
-import { busyFault, demand, findCluster, movedFault, newJob, repeatAnswer, toCaller, withApproval } from './common.ts';
+import { askedAlready, begin } from './begin.ts';
+import { busyFault, demand, findCluster, newJob, toCaller } from './common.ts';
 
 /** What one piece of work is. */
 export interface WorkWish {
@@ -74,8 +74,7 @@ export async function work(context: Context, found: Stored<'cluster'>, given: Wo
     const asked = open?.record.work;
     const same = asked?.op === wish.op && hashOf(asked.input) === hashOf(wish.input);
     if (open && same && open.record.requestedBy === context.caller.person) {
-      const effect = `You have asked for this already; it is job ${jobName(open.record)}.`;
-      return repeatAnswer({ effect, job: open.record.id });
+      return askedAlready(open.record);
     }
     throw await busyFault(context, cluster);
   }
@@ -159,20 +158,12 @@ function cut(text: string): string {
   return `${kept.slice(0, kept.lastIndexOf('\n'))}\n… and ${rest} more lines`;
 }
 
-async function ask(
-  context: Context,
-  found: Stored<'cluster'>,
-  wish: WorkWish,
-  plan: Plan,
-  steps: string[],
-): Promise<Answer> {
-  const cluster = found.record;
-  const { org, name } = cluster;
+function ask(context: Context, found: Stored<'cluster'>, wish: WorkWish, plan: Plan, steps: string[]): Promise<Answer> {
+  const { org, id: cluster, name: clusterName, provisioner, engine, nodes } = found.record;
   const id = context.newId(8);
-  let job: Job = {
+  const job: Job = {
     ...newJob(context, {
-      ...{ id, kind: 'cluster.work', cluster: cluster.id, clusterName: name, provisioner: cluster.provisioner },
-      ...{ engine: cluster.engine, nodes: cluster.nodes, plan, command: wish.line },
+      ...{ id, kind: 'cluster.work', cluster, clusterName, provisioner, engine, nodes, plan, command: wish.line },
     }),
     work: {
       ...{ op: wish.op, title: wish.title, steps, input: wish.input, bulk: wish.bulk !== undefined, progress: {} },
@@ -185,29 +176,8 @@ async function ask(
     const sealed = context.sealer.seal(ref, wish.bulk);
     changes.push({ op: 'put', ref, record: { v: 1, id: ref.id, org, sealed } });
   }
-  if (plan.approval.needed) {
-    const waiting = withApproval(context, job);
-    job = waiting.job;
-    changes.push(waiting.change);
-  }
-  changes.push(
-    ...(wish.alsoOf?.(job) ?? []),
-    { op: 'put', ref: { kind: 'job', org, id }, record: job, if: 0 },
-    { op: 'put', ref: found.ref, record: { ...cluster, openJob: id }, if: found.revision },
-  );
-  const says = plan.approval.needed
-    ? `${plan.title} is asked for; an ${plan.approval.role} decides.`
-    : `${plan.title}: it begins now.`;
-  const effect = { action: wish.op, outcome: 'requested' as const, subject: name, says, job: id };
-  const done = await context.effect(changes, effect);
-  if (done.ok === 'repeat') return repeatAnswer(done.delivery);
-  if (!done.ok) throw movedFault(`Cluster ${name}`);
-  context.tick(job);
-  return {
-    ...toCaller({
-      ...plainCard(plan.title, `${says} Its message here shows how it goes.`, 'busy'),
-      footer: `Job ${jobName(job)}`,
-    }),
-    receipt: true,
-  };
+  return begin(context, found, {
+    ...{ job, changes, action: wish.op, begins: `${plan.title}: it begins now.` },
+    ...(wish.alsoOf ? { also: wish.alsoOf } : {}),
+  });
 }
