@@ -81,7 +81,8 @@ export function openKube(options: KubeOptions): Kube {
     } catch (thrown) {
       const fault = asKubeFault(thrown);
       result = fault.kind;
-      const level = fault.kind === 'internal' ? 'error' : 'debug';
+      // A program that does not start is its owner's to mend, and no error of KQueen.
+      const level = fault.kind === 'internal' && fault.whose !== 'caller' ? 'error' : 'debug';
       log[level]({ operation, kind: fault.kind, detail: fault.detail }, fault.message);
       throw fault;
     } finally {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Slack, startSlack } from '../counterparts/slack/index.ts';
 import { lacksServer, needServer, startEtcd, startRedis, type TestEtcd, type TestServer } from '../servers.ts';
 import { someSecretKey, startTestKQueen, type TestKQueen } from './kqueen.ts';
+import { playOperating } from './operate.ts';
 import { slackChat } from './slack-chat.ts';
 import { playStory } from './story.ts';
 
@@ -54,6 +55,13 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))('the whole story in Slack, 
     expect(slack.violations).toEqual([]);
     expect(kqueen.log.lines.filter((line) => line.startsWith('error'))).toEqual([]);
     expect(kqueen.log.lines.join('\n')).not.toMatch(/xoxb-story-token|story-signing-secret|client-key-data/);
+  });
+
+  it('deploy, back up, lose, restore, scale, drain, upgrade', { timeout: 300_000 }, async () => {
+    await playOperating({ chat: slackChat(slack), kqueen });
+
+    expect(slack.violations).toEqual([]);
+    expect(kqueen.log.lines.filter((line) => line.startsWith('error'))).toEqual([]);
   });
 });
 

@@ -3,7 +3,8 @@ import type { Seat } from '../counterparts/teams/person.ts';
 import { type Account, startTeamsService, type TeamsService } from '../counterparts/teams/service.ts';
 import { freePort, lacksServer, startEtcd, startRedis, type TestEtcd, type TestServer } from '../servers.ts';
 import { someSecretKey, startTestKQueen, type TestKQueen } from './kqueen.ts';
-import { playStory } from './story.ts';
+import { playOperating } from './operate.ts';
+import { playStory, type StoryChat } from './story.ts';
 import { teamsChat } from './teams-chat.ts';
 
 const appId = '11111111-1111-1111-1111-111111111111';
@@ -61,7 +62,7 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))('the whole story in Teams, 
     await Promise.all([etcd?.stop(), redis?.stop()]);
   });
 
-  it('ask, approve, provision, watch, use, delete', { timeout: 120_000 }, async () => {
+  function chatOfBoth(): StoryChat {
     const seat = (person: Account): Seat => ({
       botUrl: `${kqueen.url}/api/messages`,
       service,
@@ -70,7 +71,11 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))('the whole story in Teams, 
       tenantId,
       conversation: { id: `a:personal-${person.id}`, conversationType: 'personal' },
     });
-    const chat = teamsChat(service, { developer: seat(ada), admin: seat(grace) });
+    return teamsChat(service, { developer: seat(ada), admin: seat(grace) });
+  }
+
+  it('ask, approve, provision, watch, use, delete', { timeout: 120_000 }, async () => {
+    const chat = chatOfBoth();
     // People install the bot, or write to it once, before it can write to them.
     await chat.say('admin', 'whoami');
     await chat.sees('admin', /superadmin/);
@@ -79,5 +84,11 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))('the whole story in Teams, 
 
     expect(kqueen.log.lines.filter((line) => line.startsWith('error'))).toEqual([]);
     expect(kqueen.log.lines.join('\n')).not.toContain('story-app-password');
+  });
+
+  it('deploy, back up, lose, restore, scale, drain, upgrade', { timeout: 300_000 }, async () => {
+    await playOperating({ chat: chatOfBoth(), kqueen });
+
+    expect(kqueen.log.lines.filter((line) => line.startsWith('error'))).toEqual([]);
   });
 });

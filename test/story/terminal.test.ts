@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../servers.ts';
 import { startTestKQueen, type TestKQueen } from './kqueen.ts';
+import { playOperating } from './operate.ts';
 import { playStory, type StoryChat, type Who } from './story.ts';
 
 const names: Record<Who, string> = { developer: 'ada', admin: 'grace' };
@@ -30,13 +31,14 @@ describe('the whole story in the terminal, on the embedded defaults', () => {
   });
   afterAll(() => kqueen?.end());
 
-  it('ask, approve, provision, watch, use, delete', { timeout: 120_000 }, async () => {
+  /** The terminal as the story's chat. */
+  function terminalChat(): StoryChat {
     const terminal = kqueen.terminal;
     if (!terminal) throw new Error('There is no terminal.');
     const find = (who: Who, pattern: RegExp) =>
       printed.findLast(({ name, text }) => name === names[who] && pattern.test(text));
     const forms = /^(cluster create|cluster delete dev-1)$/;
-    const chat: StoryChat = {
+    return {
       async say(who, text) {
         // A form asks its questions at once, so the line waits until the answers are known.
         if (forms.test(text)) pending = { who, line: text };
@@ -73,8 +75,17 @@ describe('the whole story in the terminal, on the embedded defaults', () => {
           .map(({ text }) => text)
           .join('\n'),
     };
+  }
 
-    await playStory({ chat, kqueen });
+  it('ask, approve, provision, watch, use, delete', { timeout: 120_000 }, async () => {
+    await playStory({ chat: terminalChat(), kqueen });
+
+    expect(kqueen.log.lines.filter((line) => line.startsWith('error'))).toEqual([]);
+  });
+
+  it('deploy, back up, lose, restore, scale, drain, upgrade', { timeout: 300_000 }, async () => {
+    printed.length = 0;
+    await playOperating({ chat: terminalChat(), kqueen });
 
     expect(kqueen.log.lines.filter((line) => line.startsWith('error'))).toEqual([]);
   });
