@@ -75,7 +75,7 @@ describe('when it comes', () => {
     expect(words(await told.say('channel'))).toContain('every Friday at 16:00');
   });
 
-  test('two replicas send one', async () => {
+  test('seeds 33: at its time it is posted once, by two replicas as well', async () => {
     told = await openTold();
     told.replica();
     told.replica();

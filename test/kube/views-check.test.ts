@@ -54,7 +54,7 @@ describe('a cluster of the sandbox', () => {
   const look = (args: Record<string, string> = {}) =>
     kube.look(cluster.kubeconfig, 'check', { cluster: 'dev-1', ...args }, callFor());
 
-  it('51 worst first: crash loops with their last lines, images, jobs, what the scheduler says, each once', async () => {
+  it('seeds 51: worst first: crash loops with their last lines, images, jobs, what the scheduler says, each once', async () => {
     const looked = await eventually('all of it is seen', async () => {
       const seen = await look({ logs: 'yes' });
       const found = findings(seen);
@@ -231,6 +231,79 @@ describe('an API server that says what the test wants', () => {
     expect(lasting(looked)).toEqual(['*Volume claim shop/mail*: 90 % of its files (inodes) are used']);
     const asked = server.seen.find(({ path }) => path.includes('/events'))?.path ?? '';
     expect(decodeURIComponent(asked)).toContain('involvedObject.kind=PersistentVolumeClaim,involvedObject.name=late');
+  });
+
+  it('claims whose volume could not be changed as it was asked for, and those that wait for a restart', async () => {
+    const claim = (name: string, type: string, message = '') => ({
+      metadata: { name, namespace: 'shop' },
+      spec: { resources: { requests: { storage: '3Gi' } } },
+      status: { phase: 'Bound', conditions: [{ type, status: 'True', message }] },
+    });
+    const looked = await check({
+      '/version': { gitVersion: 'v9.9.9' },
+      '/api/v1/nodes': [node('n1', { version: 'v9.9.9' })],
+      '/api/v1/persistentvolumeclaims': [
+        claim('full', 'ControllerResizeError', 'quota exceeded'),
+        claim('late', 'FileSystemResizePending'),
+        claim('busy', 'Resizing'),
+      ],
+    });
+    expect(findings(looked)).toEqual(['*Volume claim shop/full*: its volume could not be made larger: quota exceeded']);
+    expect(lasting(looked)).toEqual([
+      '*Volume claim shop/late*: its volume is larger already, and its file system grows once its pod starts again',
+    ]);
+  });
+
+  it('seeds 50: exact requests, limits, shares, pods of most and live use of each node, NotReady too, with their picture', async () => {
+    const amounts = { cpu: '4000000000n', memory: '4294967296', pods: '1e2' };
+    const of = (name: string, ready: boolean) => ({
+      metadata: { name },
+      status: {
+        conditions: [
+          { type: 'Ready', status: ready ? 'True' : 'False', reason: ready ? 'KubeletReady' : 'KubeletNotReady' },
+        ],
+        nodeInfo: { kubeletVersion: 'v9.9.9' },
+        capacity: { ...amounts, memory: '1Ei' },
+        allocatable: amounts,
+      },
+    });
+    const pod = (name: string, resources: unknown) => ({
+      metadata: { name, namespace: 'a' },
+      spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'i', resources }] },
+      status: { phase: 'Running' },
+    });
+    const answers = {
+      '/version': { gitVersion: 'v9.9.9' },
+      '/api/v1/nodes': [of('n1', true), of('n2', false)],
+      '/api/v1/pods': [
+        pod('a', { requests: { cpu: '100m', memory: '1Gi' }, limits: { cpu: '1', memory: '2Gi' } }),
+        pod('b', { requests: { cpu: '900000u', memory: '1048576k' } }),
+      ],
+    };
+    const use = { metadata: { name: 'n1' }, usage: { cpu: '250000000n', memory: '524288Ki' } };
+    const live = await check({ ...answers, '/apis/metrics.k8s.io/v1beta1/nodes': [use] });
+    const tableOf = ({ parts }: Looked) => parts.flatMap((part) => (part.part === 'table' ? part.rows : []));
+    expect(tableOf(live)).toEqual([
+      ['n2', 'NOT ready: KubeletNotReady', '0 of 4 (0 %)', '0 B of 4 GiB (0 %)', '0 of 100', '0, 0 B', 'not measured'],
+      ['n1', 'Ready', '1 of 4 (25 %)', '2 GiB of 4 GiB (49 %)', '2 of 100', '1, 2 GiB', '250m, 512 MiB'],
+    ]);
+    expect(JSON.stringify(live.parts)).toMatch(/Live use by metrics\.k8s\.io/);
+    expect(findings(live)[0]).toBe('*Node n2*: NOT ready: KubeletNotReady');
+    const pictureOf = ({ parts }: Looked) => parts.flatMap((part) => (part.part === 'picture' ? [part.picture] : []));
+    expect(pictureOf(live)).toMatchObject([
+      {
+        ...{ kind: 'use', title: 'Live use of the nodes', alt: 'Live use of the nodes: n1 CPU 6 %, memory 13 %.' },
+        rows: [
+          { label: 'n1: CPU', values: [6.3], note: '250m of 4 cores' },
+          { label: 'n1: memory', values: [12.5], note: '512 MiB of 4 GiB' },
+        ],
+      },
+    ]);
+    await server.close();
+    const asked = await check(answers);
+    expect(tableOf(asked)[1]).toHaveLength(6);
+    expect(JSON.stringify(asked.parts)).toMatch(/Live use is not known: this cluster has no metrics server/);
+    expect(pictureOf(asked)[0]).toMatchObject({ title: 'Requests on the nodes' });
   });
 
   it('what KQueen may not read is said, and the rest is looked at', async () => {

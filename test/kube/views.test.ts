@@ -59,7 +59,7 @@ describe('a cluster of the sandbox', () => {
   });
   afterAll(() => cluster.close());
 
-  it('52 namespaces, deployments, services, images, volumes and nodes are tables of what the API has', async () => {
+  it('seeds 52: namespaces, deployments, services, images, volumes and nodes are tables of what the API has', async () => {
     const namespaces = rowsOf(await look('namespaces'));
     expect(namespaces.map(([name]) => name)).toEqual([
       'default',
@@ -91,7 +91,7 @@ describe('a cluster of the sandbox', () => {
     expect(volumes.text).toMatch(/1 claim of 1 without a volume/);
   });
 
-  it('50 nodes: exact sums of requests and limits, pods of most, and where live use comes from', async () => {
+  it('seeds 50: nodes: exact sums of requests and limits, pods of most, and where live use comes from', async () => {
     const looked = await look('nodes');
     const [table] = tables(looked);
     expect(table?.columns.slice(0, 5)).toEqual(['Node', 'State', 'Version', 'Pods', 'CPU requests']);
@@ -107,13 +107,13 @@ describe('a cluster of the sandbox', () => {
     expect(all(looked)).toMatch(/Live use is not known: this cluster has no metrics server/);
   });
 
-  it('51 the pods that are not as they should be come first', async () => {
+  it('seeds 51: the pods that are not as they should be come first', async () => {
     const looked = await look('pods');
     expect(rowsOf(looked)[0]?.slice(0, 3)).toEqual(['shop', expect.stringMatching(/^broken-/), 'CrashLoopBackOff']);
     expect(looked).toMatchObject({ bad: true, text: expect.stringMatching(/^1 pod of \d+ not as it should be/) });
   });
 
-  it('54 topology: namespace, workload, pod and node; a pod of nobody does not fail', async () => {
+  it('seeds 54: topology: namespace, workload, pod and node; a pod of nobody does not fail', async () => {
     const { parts, text } = await look('topology', { namespace: 'shop' });
     const tree = parts.find((part) => part.part === 'code')?.text ?? '';
     expect(tree.split('\n')[0]).toBe('shop');
@@ -129,7 +129,7 @@ describe('a cluster of the sandbox', () => {
     expect(all(looked)).toMatch(/Pod shop\/broken-/);
   });
 
-  it('52 an empty namespace is not one that is missing, and neither is a cluster that does not answer', async () => {
+  it('seeds 52: an empty namespace is not one that is missing, and neither is a cluster that does not answer', async () => {
     expect((await look('pods', { namespace: 'empty' })).text).toBe('There are no pods in namespace empty.');
     const missing = await faultOf(look('pods', { namespace: 'nowhere' }));
     expect(missing).toMatchObject({ kind: 'not-found', message: 'There is no namespace nowhere in this cluster.' });
@@ -178,7 +178,7 @@ describe('an API server that says what the test wants', () => {
     return (view, args = {}) => kube.look(kubeconfig, view, { cluster: 'dev-1', ...args }, callFor());
   }
 
-  it('53 external URLs: https where the port says so, databases as host and port, nothing that is no host', async () => {
+  it('seeds 53: external URLs: https where the port says so, databases as host and port, nothing that is no host', async () => {
     const service = (name: string, hostname: string, ports: unknown[], type = 'LoadBalancer') => ({
       metadata: { name, namespace: 'shop' },
       spec: { type, ports },
@@ -218,7 +218,7 @@ describe('an API server that says what the test wants', () => {
     expect(all(looked)).not.toMatch(/evil\.example/);
   });
 
-  it('50 quantities of every form, and live use by metrics.k8s.io', async () => {
+  it('seeds 50: quantities of every form, and live use by metrics.k8s.io', async () => {
     const node = {
       metadata: { name: 'n1' },
       status: {

@@ -1,17 +1,18 @@
 import { z } from 'zod';
-import type { Card, Part } from '../card.ts';
+import type { Button, Card, Part } from '../card.ts';
 import type { Command, Context } from '../command.ts';
 import { refusesCredentials, renewKubeconfig } from '../connect.ts';
 import { engineAt } from '../engine-at.ts';
 import { asFault } from '../errors.ts';
 import { healthRecord } from '../health.ts';
+import { formatLine } from '../line.ts';
 import { refusal } from '../policy.ts';
 import type { ClusterHealth } from '../ports/kube.ts';
 import type { Looked } from '../ports/work.ts';
 import type { Cluster, Health } from '../records.ts';
 import { formatBytes, formatCores } from '../units.ts';
 import { healthFacts } from '../views/job.ts';
-import { fittingButtons } from './cluster-show.ts';
+import { allowedButtons, fittingButtons } from './cluster-show.ts';
 import { clusterField, findCluster, toCaller } from './common.ts';
 import { openToLook } from './look-into.ts';
 
@@ -36,7 +37,9 @@ export const clusterCheck: Command = {
     const engine = engineAt(context, record);
     const { title, text } = verdict(record.name, health, close);
     const parts: Part[] = [{ part: 'facts', facts: healthFacts(health) }];
-    for (const condition of health.conditions.filter(({ status }) => status !== 'True')) {
+    // Why nobody answers stands above; that nothing else is known then goes without saying.
+    const told = health.verdict === 'Unreachable' && health.nodes === 0;
+    for (const condition of told ? [] : health.conditions.filter(({ status }) => status !== 'True')) {
       parts.push({ part: 'text', text: `*${condition.type}*: ${condition.message}` });
     }
     parts.push(...('looked' in close ? close.looked.parts : outline(seen, health, close.why)));
@@ -46,7 +49,11 @@ export const clusterCheck: Command = {
       tone: fine ? 'good' : health.verdict === 'Unreachable' ? 'bad' : 'warn',
       text,
       parts,
-      buttons: fittingButtons(record, engine).filter(({ label }) => label !== 'Check'),
+      buttons: allowedButtons(
+        [...nextSteps(record, health), ...fittingButtons(record, engine).filter(({ label }) => label !== 'Check')],
+        record,
+        context.caller,
+      ).slice(0, mostButtons),
       ...(engine?.notice ? { footer: engine.notice } : {}),
     };
     const file = 'looked' in close && context.place.chat !== 'teams' ? close.looked.file : undefined;
@@ -77,12 +84,47 @@ async function closely(context: Context, cluster: Cluster, health: Health, kubec
   }
 }
 
-function verdict(name: string, { verdict: word }: Health, close: Close): { title: string; text: string } {
+function verdict(name: string, health: Health, close: Close): { title: string; text: string } {
+  const { verdict: word } = health;
   const title = `Cluster ${name} is ${word.toLowerCase()}`;
+  if (word === 'Unreachable') return { title, text: `${title}. ${whyUnreachable(health)}` };
   if (!('looked' in close)) return { title, text: `${title}.` };
   const { bad, text } = close.looked;
   const and = word === 'Healthy' && bad ? ', yet not all in it' : '';
   return { title: `${title}${and}`, text: `${title}${and}. ${text}` };
+}
+
+function apiCondition({ conditions }: Health): Health['conditions'][number] | undefined {
+  return conditions.find(({ type }) => type === 'APIServerAvailable');
+}
+
+/** What is the matter with the API, and what to do about it. */
+function whyUnreachable(health: Health): string {
+  const api = apiCondition(health);
+  if (!api) return '';
+  const message = /[.!?]$/.test(api.message) ? api.message : `${api.message}.`;
+  return `${message} ${adviceFor(api.reason, api.message)}`;
+}
+
+function adviceFor(reason: string, message: string): string {
+  if (reason === 'RateLimited') return 'Nothing to do: KQueen looks again by itself.';
+  if (reason === 'NotAllowed' || reason === 'CredentialsExpired' || message.includes('signed by the authority')) {
+    return 'KQueen asked its provider for other credentials, and none were given that work: look at the provisioner, or import the cluster again with a fresh kubeconfig.';
+  }
+  if (reason === 'NotReady') return 'It is there and starts or recovers: look again in a while.';
+  return 'Look at its provider whether it runs, and whether KQueen may reach its address.';
+}
+
+/** Most buttons of a card that every chat shows. */
+const mostButtons = 6;
+
+/** Where to look when the cluster does not answer. */
+function nextSteps({ name }: Cluster, health: Health): Button[] {
+  if (health.verdict !== 'Unreachable') return [];
+  return [
+    { label: 'Look again', command: formatLine('cluster check', ['cluster'], { cluster: name }), style: 'primary' },
+    { label: 'Provisioners', command: 'provisioners' },
+  ];
 }
 
 /** What the first look alone shows. */

@@ -3,6 +3,7 @@ import type { Button, Card, Part } from '../card.ts';
 import type { Command } from '../command.ts';
 import { engineAt } from '../engine-at.ts';
 import { formatLine } from '../line.ts';
+import { type Caller, refusal } from '../policy.ts';
 import type { Engine } from '../ports/engine.ts';
 import type { Cluster, Health } from '../records.ts';
 import { clusterButtons, clusterFacts, healthFacts } from '../views/job.ts';
@@ -24,7 +25,8 @@ export const clusterShow: Command = {
     const record = await seeCluster(context, values.cluster ?? '');
     const health = context.cache.get({ kind: 'health', org: record.org, id: record.id });
     const card = clusterCard(record, health, context.now, engineAt(context, record));
-    return toCaller(withLink(card, record, context.publicUrl));
+    const buttons = allowedButtons(card.buttons, record, context.caller);
+    return toCaller(withLink({ ...card, buttons }, record, context.publicUrl));
   },
 };
 
@@ -94,6 +96,12 @@ function originFacts({ origin, readOnly }: Cluster): { label: string; value: str
   if (origin === undefined || origin === 'created') return [];
   const came = origin === 'adopted' ? 'Adopted: somebody else made it' : 'Imported by its kubeconfig';
   return [{ label: 'Came here', value: readOnly ? `${came}; KQueen only looks at it` : came }];
+}
+
+/** Those of a cluster's buttons that the caller may press: to who is neither its owner nor an admin, looking is left. */
+export function allowedButtons(buttons: readonly Button[], { owner }: Cluster, caller: Caller): Button[] {
+  if (refusal('cluster:update', caller, [owner]) === null) return [...buttons];
+  return buttons.filter(({ command = '' }) => /^(cluster (show|check|get)|job show|provisioners)\b/.test(command));
 }
 
 /** The next steps, without access where KQueen only looks, and with accepting what was changed by hand. */

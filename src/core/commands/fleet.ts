@@ -32,7 +32,20 @@ export const health: Command = {
       .sort((a, b) => badness(b.cluster, b.seen) - badness(a.cluster, a.seen));
     const busy = all.filter(({ cluster }) => cluster.openJob !== undefined).length;
     const bad = cache.query('provisioner', caller.org, { where: ({ state }) => state !== 'OK' }).items;
-    const text = `${healthy} of ${count(rows.total, 'cluster')} healthy${busy > 0 ? `, ${busy} busy` : ''}${worst.length > 0 ? `, ${worst.length} not as they should be` : ''}.`;
+    // What is being made, changed or taken away, and what is stopped, is neither healthy nor not.
+    const counted = all.filter(({ cluster }) => shouldRun(cluster)).length;
+    const others = rows.total - counted;
+    const provisioners = cache.query('provisioner', caller.org, { limit: 100_000 }).total;
+    const fleet = [
+      `${healthy} of ${count(counted, 'cluster')} healthy${shareOf(healthy, counted)}`,
+      ...(others > 0 ? [`${others} on the way or stopped`] : []),
+      ...(busy > 0 ? [`${busy} busy`] : []),
+      ...(worst.length > 0 ? [`${worst.length} not as they should be`] : []),
+    ].join(', ');
+    const fine = provisioners - bad.length;
+    const providers =
+      provisioners > 0 ? ` ${fine} of ${count(provisioners, 'provisioner')} OK${shareOf(fine, provisioners)}.` : '';
+    const text = `${fleet}.${providers}`;
     return toCaller({
       title: 'Fleet',
       tone: worst.length > 0 || bad.length > 0 ? 'warn' : 'good',
@@ -68,6 +81,15 @@ export const health: Command = {
     });
   },
 };
+
+/** Whether a cluster counts among those that are to be healthy. */
+function shouldRun({ phase, stopped }: Cluster): boolean {
+  return !stopped && (phase === 'Ready' || phase === 'Failed' || phase === 'Unknown');
+}
+
+function shareOf(part: number, whole: number): string {
+  return whole > 0 ? ` (${Math.floor((100 * part) / whole)} %)` : '';
+}
 
 /** How bad a cluster is, from 0 (as it should be) to 5. */
 export function badness(cluster: Cluster, seen: Health | undefined): number {

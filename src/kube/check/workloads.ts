@@ -1,5 +1,5 @@
 /** Workloads that lack replicas, jobs that failed, and volume claims that wait. */
-
+import type { V1PersistentVolumeClaim } from '@kubernetes/client-node';
 import { formatLine } from '../../core/line.ts';
 import { isObject, type JsonObject, listAt, objectAt } from '../apply/manifests.ts';
 import { standingOf } from '../apply/rollout.ts';
@@ -80,12 +80,47 @@ export async function failedJobs(talk: Talk, asker: Asker): Promise<Finding[]> {
 /** Most claims whose events are read. */
 const mostClaims = 5;
 
-/** Volume claims without a volume, with what the provisioner of volumes says. A claim that waits for its first pod is as it should be. */
+/** Conditions of a claim that tell of something wrong, or of something that waits (PersistentVolumeClaimConditionType in k8s.io/api/core/v1). */
+const claimConditions: Record<string, { level: Finding['level']; why: string }> = {
+  ControllerResizeError: { level: 'now', why: 'its volume could not be made larger' },
+  NodeResizeError: { level: 'now', why: 'its file system could not be made larger' },
+  ModifyVolumeError: { level: 'now', why: 'its volume could not be changed' },
+  FileSystemResizePending: {
+    level: 'soon',
+    why: 'its volume is larger already, and its file system grows once its pod starts again',
+  },
+};
+
+function claimFindings(claim: V1PersistentVolumeClaim, cluster: string): Finding[] {
+  const { namespace = '', name = '' } = claim.metadata ?? {};
+  return (claim.status?.conditions ?? []).flatMap(({ type, status, message }): Finding[] => {
+    const known = claimConditions[type];
+    if (!known || status !== 'True') return [];
+    const { level, why } = known;
+    return [
+      {
+        ...{ rank: level === 'now' ? findingRanks.claim : findingRanks.soon, level },
+        about: `Volume claim ${namespace}/${name}`,
+        why: level === 'now' && message ? `${why}: ${plain(message, 200)}` : why,
+        alike: `claim/${namespace}/${name}/${type}`,
+        next: [get('Volumes', cluster, 'volumes', namespace), get('Events', cluster, 'events', namespace)],
+      },
+    ];
+  });
+}
+
+/**
+ * Volume claims without a volume, with what the provisioner of volumes says, and those whose volume could not be changed as it was asked for. A claim that
+ * waits for its first pod is as it should be.
+ */
 export async function waitingClaims(talk: Talk, { cluster }: Asker): Promise<Finding[]> {
   const waiting: { namespace: string; name: string; lost: boolean; at: number; wants: string }[] = [];
+  const found: Finding[] = [];
   await eachObject(
     (page) => talk.client.core.listPersistentVolumeClaimForAllNamespaces(page),
-    ({ metadata, spec, status }) => {
+    (claim) => {
+      const { metadata, spec, status } = claim;
+      found.push(...claimFindings(claim, cluster));
       if (status?.phase === 'Bound' || metadata?.deletionTimestamp) return;
       const at = metadata?.creationTimestamp?.getTime() ?? 0;
       const wants = `${spec?.resources?.requests?.storage ?? 'a volume'} of class ${spec?.storageClassName || 'none'}`;
@@ -93,7 +128,6 @@ export async function waitingClaims(talk: Talk, { cluster }: Asker): Promise<Fin
       waiting.push({ namespace: metadata?.namespace ?? '', name: metadata?.name ?? '', lost, at, wants });
     },
   );
-  const found: Finding[] = [];
   for (const [index, { namespace, name, lost, at, wants }] of waiting.entries()) {
     const said = index < mostClaims ? await lastEvent(talk, namespace, name) : undefined;
     if (said?.reason === 'WaitForFirstConsumer' && !lost) continue;
