@@ -201,9 +201,9 @@ function versionStep(watch: Watch, notify: Notify, { cluster, versionBefore, now
   return { watch: next, says: { tone: 'good', title, text: `${title}, ${before} before.` } };
 }
 
-/** Whether the conversation sees the job's own message. */
+/** Whether the conversation sees the job's own message; of a quiet one only that it failed is told there. */
 function isSamePlace(job: Job, watch: Watch): boolean {
-  if (job.quiet) return false;
+  if (job.quiet && job.state !== 'Failed') return false;
   const { chat, workspace, conversation } = job.place;
   return chat === watch.place.chat && workspace === watch.place.workspace && conversation === watch.place.conversation;
 }

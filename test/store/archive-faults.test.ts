@@ -15,6 +15,8 @@ import { openFront } from './archive-front.ts';
 import { realClock } from './clocks.ts';
 import { keepingLog, temporaryFolder } from './parts.ts';
 
+/** Gives a program mounts of its own. */
+const ownMounts = 'unshare';
 const log = keepingLog();
 const parts = { log, clock: realClock };
 const repository = fileURLToPath(new URL('../..', import.meta.url));
@@ -228,7 +230,7 @@ describe('Azure Blob Storage', () => {
 describe('A directory', () => {
   it('says that the disk is full, and keeps what was there', async (context) => {
     // A disk of one megabyte in a namespace of its own.
-    const can = spawnSync('unshare', ['-rm', 'true']);
+    const can = spawnSync(ownMounts, ['-rm', 'true']);
     if (can.status !== 0) return context.skip('this machine lets nobody mount a small disk of their own (unshare -rm)');
     const dir = temporaryFolder();
     const program = `
@@ -241,7 +243,7 @@ describe('A directory', () => {
       const kept = await archive.get('k', call);
       console.log(JSON.stringify({ kind: fault?.kind, whose: fault?.whose, message: fault?.message, next: fault?.next, kept: kept.length, first: kept[0], list: await archive.list('', call) }));`;
     const script = `mount -t tmpfs -o size=1m none '${dir}' && exec '${process.execPath}' --input-type=module -e "$PROGRAM"`;
-    const run = spawnSync('unshare', ['-rm', 'sh', '-c', script], {
+    const run = spawnSync(ownMounts, ['-rm', 'sh', '-c', script], {
       env: { ...process.env, PROGRAM: program },
       encoding: 'utf8',
     });
