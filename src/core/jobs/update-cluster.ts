@@ -6,6 +6,7 @@ import { Fault } from '../errors.ts';
 import type { Observation } from '../ports/engine.ts';
 import type { Cluster, Job, JobKindName } from '../records.ts';
 import { formatDuration } from '../units.ts';
+import { withStanding } from './half-way.ts';
 import {
   atStep,
   type Decision,
@@ -276,7 +277,9 @@ export const autoscaleCluster = withOwnRule(
 );
 
 /** Upgrades Kubernetes: the control plane, then the pools. */
-export const upgradeCluster = updateKind({ name: 'cluster.upgrade', change: 'Upgrade', done: 'Upgraded' });
+export const upgradeCluster = withStanding(
+  updateKind({ name: 'cluster.upgrade', change: 'Upgrade', done: 'Upgraded' }),
+);
 
 /** Stops a cluster, so that it costs less. */
 export const stopCluster = updateKind({ name: 'cluster.stop', change: 'Stop', done: 'Stopped' });

@@ -7,6 +7,7 @@ import { boundsText, changeTitles, isChange } from '../plan-change.ts';
 import type { Capabilities } from '../ports/engine.ts';
 import type { Approval, Cluster, Health, Job } from '../records.ts';
 import { formatBytes, formatCores, formatDuration } from '../units.ts';
+import { afterUpgradeFailed } from '../upgrade-buttons.ts';
 import { count, jobName, jobTone, jobWords } from '../words.ts';
 import { planParts } from './plan.ts';
 
@@ -168,7 +169,7 @@ function buttons(job: Job, { cluster, capabilities }: JobLook): Button[] {
       if (job.kind === 'cluster.adopt' && cluster === undefined) return [showLog];
       const made: Button[] = [{ label: 'Retry', command: of('retry'), style: 'primary' }, showLog, ...open];
       if (job.kind === 'cluster.create') made.push(removal(job.clusterName));
-      made.push(...afterAppFailed(job), ...afterNodeWork(job));
+      made.push(...afterAppFailed(job), ...afterNodeWork(job), ...afterUpgradeFailed(job));
       if (job.kind === 'cluster.adopt') made.push(letGo(job.clusterName));
       return made;
     }
@@ -239,6 +240,9 @@ export function clusterFacts(cluster: Cluster): Fact[] {
   const pools = cluster.pools ?? [];
   if (pools.length > 1 || pools.some((pool) => pool.autoscale)) {
     facts.push({ label: 'Node pools', value: pools.map(poolText).join('; ') });
+  }
+  for (const [pool, { min, max }] of Object.entries(cluster.scaling ?? {})) {
+    facts.push({ label: 'Autoscaling', value: `${pool} by KQueen itself, ${boundsText({ min, max })}` });
   }
   if (cluster.leftovers?.length) facts.push({ label: 'Left behind', value: cluster.leftovers.join(', ') });
   return facts;
