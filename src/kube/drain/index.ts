@@ -8,7 +8,7 @@ import type { Talk } from '../operation.ts';
 import { blockers, type Eviction, evict, readBudget, setCordon, some } from './evict.ts';
 import { type DrainNode, type DrainPod, podName, podsOn, readNode } from './pods.ts';
 
-export { blockers, type Eviction, evict, removeNode, setCordon, some } from './evict.ts';
+export { removeNode, setCordon, some } from './evict.ts';
 export { type DrainNode, podName, readNode, readNodes } from './pods.ts';
 
 /** What is to be drained. */

@@ -47,6 +47,8 @@ const Input = z.object({
 });
 type Input = z.infer<typeof Input>;
 
+/** Nodes that a plan looks at closely; each takes several requests. */
+const mostShown = 8;
 /** How long a new node may take to become ready, in milliseconds. */
 const newNodeMs = 20 * 60_000;
 /** How long the budgets of a silent node's pods are waited for: they do not run any more, and are not disturbed by what follows. */
@@ -100,7 +102,7 @@ export const repairNodes: WorkOperation = {
     const { all, due } = await chosen(talk, input);
     const dead = deadAmong(all, talk.now(), input.afterMs);
     const seen: DrainForeseen[] = [];
-    for (const node of due) {
+    for (const node of due.slice(0, mostShown)) {
       const each = await foreseeDrain(talk, node.name);
       if (each) seen.push(each);
     }
@@ -116,7 +118,11 @@ export const repairNodes: WorkOperation = {
     const moves = seen.reduce((sum, { goes }) => sum + goes.length, 0);
     return {
       steps: stepsOf(input),
-      facts: [...facts, { label: 'Then', value: thenText(input) }],
+      facts: [
+        ...facts,
+        ...(due.length > seen.length ? [{ label: 'And', value: count(due.length - seen.length, 'more node') }] : []),
+        { label: 'Then', value: thenText(input) },
+      ],
       disturbs:
         moves === 0
           ? 'Nobody: nothing is on it that could move.'
