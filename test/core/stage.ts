@@ -160,7 +160,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
         clock,
         newId: nextId,
         log,
-        every: { health: 1_000 },
+        ...(options.archive ? { archive: options.archive } : {}),
+        every: { health: 1_000, backups: 500 },
       })
     : null;
   await eventually(
