@@ -90,6 +90,37 @@ export const usePicture: Picture = {
   ],
 };
 
+export const treePicture: Picture = {
+  kind: 'tree',
+  title: 'What runs where',
+  alt: '17 pods of 3 workloads in 2 namespaces.',
+  series: [
+    { name: 'running', tone: 'good' },
+    { name: 'on the way', tone: 'busy' },
+    { name: 'not as it should be', tone: 'bad' },
+  ],
+  rows: [
+    { label: 'data', values: [0, 0, 0], depth: 0 },
+    {
+      label: 'a-job-with-a-name-that-does-not-fit-beside-its-pods-27, Job',
+      values: [13, 0, 0],
+      depth: 1,
+      cells: Array.from({ length: 13 }, (_, index) => ({ text: String(1 + (index % 3)), series: 0 })),
+    },
+    { label: 'shop', values: [0, 0, 0], depth: 0 },
+    {
+      ...{ label: 'web', values: [1, 1, 1], depth: 1 },
+      cells: [
+        { text: '2', series: 2 },
+        { text: '–', series: 1 },
+        { text: '112', series: 0 },
+      ],
+    },
+    { label: 'orphan', values: [1, 0, 0], depth: 1, cells: [{ text: '3', series: 0 }] },
+  ],
+  note: 'Each square is a pod, with the number of its node. · 1: gke-dev-1-default-pool-1a2b-x1 · 2: n2 · 3: n3',
+};
+
 export const hostilePicture: Picture = {
   kind: 'stacks',
   title: hostileValue,

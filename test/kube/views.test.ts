@@ -6,6 +6,7 @@ import type { Looked } from '../../src/core/ports/work.ts';
 import { openKube } from '../../src/kube/index.ts';
 import { writeKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { cleanLog, tail } from '../../src/kube/views/logs.ts';
+import { topologyPicture } from '../../src/kube/views/topology-picture.ts';
 import { callFor, faultOf, realClock } from '../engines/calls.ts';
 import { json, type ScriptedServer, startScriptedServer } from '../engines/scripted-server.ts';
 import { eventually } from '../servers.ts';
@@ -121,6 +122,28 @@ describe('a cluster of the sandbox', () => {
     expect(tree).toMatch(/├─ Deployment web\n│ {2}├─ web-\S+ on \S+\n│ {2}└─ web-\S+ on \S+\n/);
     expect(tree).toMatch(/└─ Pods of nobody\n {3}└─ orphan on \S+$/);
     expect(text).toBe('4 pods of 3 workloads in 1 namespace.');
+    const [picture] = parts.flatMap((part) => (part.part === 'picture' ? [part.picture] : []));
+    expect(picture).toMatchObject({ kind: 'tree', alt: text });
+    expect(picture?.rows.map(({ label, depth, cells }) => [label, depth, cells?.length])).toEqual([
+      ['shop', 0, undefined],
+      ['broken', 1, 1],
+      ['web', 1, 2],
+      ['Pods of nobody', 1, 1],
+    ]);
+    expect(picture?.note).toMatch(/^Each square is a pod, with the number of its node\. · 1: \S+/);
+  });
+
+  it('the topology of more workloads than one can read is a bar for each namespace', () => {
+    const pods = Array.from({ length: 3 }, (_, index) => ({ node: `n${index}`, series: index === 2 ? 2 : 0 }));
+    const own = (count: number) => new Map(Array.from({ length: count }, (_, index) => [`Deployment d${index}`, pods]));
+    expect(topologyPicture(new Map([['a', own(30)]]), 'What runs where', 'words')).toMatchObject({ kind: 'tree' });
+    const many = new Map(Array.from({ length: 9 }, (_, index) => [`ns-${index}`, own(4 + index)]));
+    const picture = topologyPicture(many, 'What runs where', 'words');
+    expect(picture).toMatchObject({ kind: 'stacks', title: 'What runs where: pods by namespace' });
+    expect(picture.series.map(({ name }) => name)).toEqual(['running', 'not as it should be']);
+    expect(picture.rows).toHaveLength(6);
+    expect(picture.rows[0]).toEqual({ label: 'ns-8', values: [24, 12], note: '12 workloads' });
+    expect(picture.rows[5]).toEqual({ label: '4 other namespaces', values: [44, 22], note: '22 workloads' });
   });
 
   it('events are newest first, with what they are about', async () => {

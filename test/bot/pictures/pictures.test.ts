@@ -17,10 +17,10 @@ import { listen } from '../../../src/http.ts';
 import { nextId, openStage, org } from '../../core/stage.ts';
 import { checkMessageBlocks } from '../../counterparts/slack/blocks.ts';
 import { handClock } from '../../store/clocks.ts';
-import { hostilePicture, stacksPicture, usePicture } from '../samples.ts';
+import { hostilePicture, hostileValue, stacksPicture, treePicture, usePicture } from '../samples.ts';
 
 const folder = join(import.meta.dirname, 'golden');
-const samples = { stacks: stacksPicture, use: usePicture, hostile: hostilePicture };
+const samples = { stacks: stacksPicture, use: usePicture, tree: treePicture, hostile: hostilePicture };
 
 interface Decoded {
   width: number;
@@ -125,6 +125,32 @@ describe('the drawing', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test('any tree can be drawn, in bounds, with no more rows than can be read', () => {
+    const cell = fc.record({
+      text: fc.string({ unit: 'grapheme', maxLength: 4 }),
+      series: fc.integer({ min: -1, max: 5 }),
+    });
+    const row = fc.record({
+      label: fc.string({ unit: 'grapheme', maxLength: 80 }),
+      values: fc.array(fc.double(), { maxLength: 4 }),
+      depth: fc.integer({ min: 0, max: 3 }),
+      cells: fc.array(cell, { maxLength: 30 }),
+    });
+    fc.assert(
+      fc.property(fc.array(row, { maxLength: 80 }), (rows) => {
+        const svg = pictureSvg({ ...treePicture, rows, note: hostileValue });
+        expect(svg).not.toMatch(/NaN|Infinity|undefined|<script/);
+        for (const [, x, width] of svg.matchAll(/<rect x="([\d.]+)"[^>]*? width="([\d.]+)"/g)) {
+          expect(Number(x) + Number(width)).toBeLessThanOrEqual(800);
+        }
+        expect(Number(/height="(\d+)"/.exec(svg)?.[1])).toBeLessThan(4_000);
+      }),
+      { numRuns: 100 },
+    );
+    // It is written beside its picture.
+    expect(pictureBars(treePicture, 80)).toEqual([]);
   });
 
   test('one broken of thousands is seen, and nothing runs over', () => {
