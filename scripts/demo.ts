@@ -1,5 +1,5 @@
 /**
- * The whole story in one terminal, in under a minute: a developer asks, an admin decides, a cluster is made, used and deleted. It runs the
+ * The whole story in one terminal, in under a minute: a developer asks, an admin decides, a cluster is made, used, backed up, upgraded and deleted. It runs the
  * same dispatch, store, queue, engine and TLS that production runs, checks what it shows, and exits with 1 when anything deviates.
  */
 import { randomBytes } from 'node:crypto';
@@ -57,12 +57,19 @@ async function play(kqueen: Running): Promise<void> {
     console.log(`\n  ${name.padEnd(5)} > ${line}`);
     await terminal.say(name, line);
   };
+  /** Types what stands behind a button of what the person saw last. */
+  const press = async (name: Name, label: string) => {
+    const shown = screen.findLast((each) => each.name === name && each.text.includes(`> ${label}: type  `));
+    const line = shown?.text.match(new RegExp(`> ${label}: type {2}(.*)$`, 'm'))?.[1];
+    if (!line) throw new Error(`${people[name]} should see a button ${label}, and does not.`);
+    await say(name, line);
+  };
   const { cache } = kqueen;
   const jobs = () => cache.query('job', 'default', { descending: true }).items;
   const phase = () => cache.query('cluster', 'default').items[0]?.phase;
 
   tell('A developer asks for a cluster. KQueen shows the plan and the cost, and asks an admin.');
-  await say('ada', 'cluster create dev-1 on sandbox region=sandbox-north size=small version=1.34 nodes=3 for demo');
+  await say('ada', 'cluster create dev-1 on sandbox region=sandbox-north size=small version=1.33 nodes=3 for demo');
   await sees('ada', /waiting for approval[\s\S]*\$\d+\.\d\d an hour/);
   await sees('grace', /your decision is asked/);
   const [job] = jobs();
@@ -86,6 +93,35 @@ async function play(kqueen: Running): Promise<void> {
   await say('ada', 'cluster access dev-1 as view for 30m');
   const file = await sees('ada', /apiVersion: v1/);
   verify('the credential works at the cluster itself', (await nodesAt(file)) === 3);
+
+  tell('She runs a program on it. The plan comes first; the button is what agrees.');
+  await say('ada', 'app run dev-1 web nginx:1.28 replicas=2 ports=80');
+  await sees('ada', /Deploy web to dev-1\?[\s\S]*\+ Deployment default\/web/);
+  await press('ada', 'Deploy it');
+  await sees('ada', /Deploy web to dev-1: succeeded[\s\S]*web\.default:80/);
+
+  tell('The admin backs the cluster up. She deletes the program by mistake, and it comes back.');
+  await say('grace', 'backup create dev-1 secrets=yes');
+  await press('grace', 'Back it up');
+  const backup = /kept as backup (\S+),/.exec(await sees('grace', /Back up dev-1: succeeded/))?.[1];
+  verify('what was kept was read back and is whole', backup !== undefined);
+  await say('ada', 'app delete dev-1 web');
+  await press('ada', 'Delete it');
+  await sees('ada', /Delete web from dev-1: succeeded/);
+  await say('grace', `backup restore ${backup}`);
+  await sees('grace', /Restore backup [\s\S]*into dev-1\?/);
+  await press('grace', 'Restore it');
+  await sees('grace', /Restore backup [\s\S]*: succeeded/);
+  await say('ada', 'app show dev-1 web');
+  await sees('ada', /nginx:1\.28/);
+
+  tell('The cluster gets a newer Kubernetes. KQueen says what it looked at before.');
+  await say('grace', 'cluster upgrade dev-1 1.34');
+  await sees('grace', /1\.33\.\d+ → 1\.34\.\d+[\s\S]*Pre-checks/);
+  await press('grace', 'Upgrade it');
+  await sees('grace', /Upgrade cluster dev-1: succeeded/);
+  await say('ada', 'cluster check dev-1');
+  await sees('ada', /Cluster dev-1 is healthy/);
 
   tell('An admin may not approve his own request either.');
   await say(
