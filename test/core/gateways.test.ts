@@ -146,6 +146,10 @@ describe('cluster pools', () => {
       ['cluster gateways dev-1 -1', 'cluster gateways dev-1 +1'],
     ]);
     expect(words(await stage.say('grace', rows[0]?.buttons?.[1]?.command ?? ''))).toMatch(/3 → 4/);
+    // Who may not change it gets the list alone.
+    const member = await stage.say('mel', 'cluster pools dev-1');
+    expect(words(member)).toContain('3 nodes, small');
+    expect(words(member)).not.toContain('cluster scale');
   });
 
   test('seeds 37: at its bound a pool has no button beyond it, and the words say why', async () => {

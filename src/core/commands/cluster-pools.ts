@@ -4,6 +4,7 @@ import { type Command, lineOf } from '../command.ts';
 import { engineAt } from '../engine-at.ts';
 import { formatLine } from '../line.ts';
 import { gatewaysOf, poolsOf } from '../plan-change.ts';
+import { atLeast } from '../policy.ts';
 import { type Engine, gatewayMark, type NodePool } from '../ports/engine.ts';
 import type { Cluster } from '../records.ts';
 import { count } from '../words.ts';
@@ -24,13 +25,15 @@ export const clusterPools: Command = {
   positional: ['cluster'],
   async run(context, values) {
     const cluster = await seeCluster(context, values.cluster ?? '');
-    return toCaller(poolsCard(cluster, engineAt(context, cluster)));
+    const { caller } = context;
+    const may = cluster.owner === caller.person || atLeast(caller.role, 'admin');
+    return toCaller(poolsCard(cluster, engineAt(context, cluster), may));
   },
 };
 
-function poolsCard(cluster: Cluster, engine: Engine | undefined): Card {
+function poolsCard(cluster: Cluster, engine: Engine | undefined, may: boolean): Card {
   const pools = engine ? poolsOf(cluster, engine) : [];
-  const free = engine !== undefined && !cluster.readOnly && !cluster.openJob && cluster.phase === 'Ready';
+  const free = may && engine !== undefined && !cluster.readOnly && !cluster.openJob && cluster.phase === 'Ready';
   const rows: Row[] = pools.map((pool) => ({
     text: poolLine(pool),
     ...(free && engine.capabilities.scale ? { buttons: stepsOf(cluster, pool, pools.length > 1) } : {}),
