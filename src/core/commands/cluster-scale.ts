@@ -4,6 +4,7 @@ import { type Answer, type Command, type Context, lineOf } from '../command.ts';
 import { Fault } from '../errors.ts';
 import { boundsText, poolNamed, poolsOf } from '../plan-change.ts';
 import type { NodePool } from '../ports/engine.ts';
+import type { Cluster } from '../records.ts';
 import { field } from '../schema.ts';
 import { count } from '../words.ts';
 import { type Changeable, type ChangeWords, change, changeable, changeForm } from './cluster-change.ts';
@@ -67,6 +68,7 @@ export const clusterScale: Command = {
     }
     const nodes = wantedNodes(values.nodes, pool.nodes);
     checkBounds(pool, nodes, 'nodes');
+    refuseOutside(on.cluster, pool.name, nodes);
     if (nodes === pool.nodes && !on.cluster.openJob) {
       return toCaller(plainCard('Nothing to change', `${pool.name} has ${count(nodes, 'node')} already.`));
     }
@@ -80,6 +82,16 @@ export const clusterScale: Command = {
 export function wantedNodes(typed: string, now: number): number {
   const amount = Number(typed);
   return /^[+-]/.test(typed) ? now + amount : amount;
+}
+
+/** Throws for a number of nodes that KQueen's own rule for the pool would not leave so. */
+function refuseOutside({ name, scaling }: Cluster, pool: string, nodes: number): void {
+  const rule = scaling?.[pool];
+  if (!rule || (nodes >= rule.min && nodes <= rule.max)) return;
+  throw new Fault('conflict', `KQueen itself scales ${pool}, between ${boundsText(rule)}, and ${nodes} is outside.`, {
+    field: 'nodes',
+    next: `Change the rule with cluster autoscale ${name}, or turn that off.`,
+  });
 }
 
 /** Throws for a number of nodes that the pool does not take. */
