@@ -238,6 +238,17 @@ describe('registries of a cluster, from chat', () => {
     );
   });
 
+  test('a password typed into a line is refused, and kept nowhere', async () => {
+    const typed = `typed-${password}`;
+    const answer = await play.stage.say(
+      'grace',
+      `cluster registry web-1 host=mirror.example user=puller password=${typed}`,
+    );
+    expect(words(answer)).not.toContain(typed);
+    expect(answer.card?.buttons.some(({ label }) => label === 'Set them') ?? false).toBe(false);
+    expect(play.stage.onDisk(typed)).toBe(false);
+  });
+
   test("the organisation's mirrors are for clusters without their own; admins alone set them", async () => {
     const { stage } = play;
     expect(words(await stage.say('mel', 'registry default mirrors=none'))).toMatch(/needs the role admin/);
