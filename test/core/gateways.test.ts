@@ -183,6 +183,16 @@ describe('cluster netpol', () => {
     expect(await asked()).toBe(before);
   });
 
+  test('seeds 37: while they are enforced, the cluster keeps two nodes', async () => {
+    await running({ spec: { ...spec, networkPolicy: true } });
+    const before = await asked();
+    expect(words(await stage.say('grace', 'cluster scale dev-1 1'))).toMatch(
+      /Network policies need at least two nodes/,
+    );
+    expect(await asked()).toBe(before);
+    expect(words(await stage.say('grace', 'cluster scale dev-1 2'))).toMatch(/3 → 2/);
+  });
+
   test('seeds 47: an engine without it is refused with what to do instead', async () => {
     await reopen({ networkPolicy: false }, { networkPolicy: 'Make the cluster anew where they are enforced.' });
     expect(words(await stage.say('dev', 'cluster netpol dev-1 on'))).toContain('Make the cluster anew');

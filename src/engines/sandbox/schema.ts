@@ -38,8 +38,7 @@ export const SandboxProvisioner = z.object({
   ),
 });
 
-/** What a cluster is to be. */
-export const SandboxCluster = z.object({
+const fields = z.object({
   region: field(z.string().min(1).max(63), { label: 'Region', live: true, order: 1 }),
   version: field(z.string().min(1).max(63), { label: 'Kubernetes version', live: true, order: 2 }),
   size: field(z.string().min(1).max(63), { label: 'Machine size', live: true, order: 3 }),
@@ -55,4 +54,11 @@ export const SandboxCluster = z.object({
     order: 6,
   }),
 });
-export type SandboxCluster = z.infer<typeof SandboxCluster>;
+
+/** What a cluster is to be. */
+export const SandboxCluster = fields.superRefine(({ networkPolicy, nodes }, context) => {
+  if (!networkPolicy || nodes >= 2) return;
+  const message = 'Network policies need at least two nodes; turn them off first, with cluster netpol.';
+  context.addIssue({ code: 'custom', path: ['nodes'], message });
+});
+export type SandboxCluster = z.infer<typeof fields>;
