@@ -100,9 +100,7 @@ describe.each(SERVERS.filter(({ skipped }) => skipped === null))('backups on $na
   test('seeds 44: the archive applies again on an empty cluster, server fields stripped, counts on the card', async () => {
     const plan = await planned(kube, busy.kubeconfig, 'backup.create', backupInput('plain', { namespaces: ['shop'] }));
     expect(plan.disturbs).toMatch(/Nobody/);
-    expect(plan.warnings.join(' ')).toMatch(
-      /2 Secrets are not in it\. Needed by workloads: shop\/database \(Deployment web\)/,
-    );
+    expect(plan.warnings.join(' ')).toMatch(/2 Secrets are not in it\. Needed: shop\/database \(Deployment web\)/);
     const made = await drive(kube, busy.kubeconfig, 'backup.create', backupInput('plain', { namespaces: ['shop'] }));
     const lines = linesOf('plain');
     expect(made.last.result).toContainEqual({ label: 'Objects', value: String(lines.length) });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Fault } from '../../core/errors.ts';
 import type { Talk } from '../operation.ts';
 import { unpack } from './bundle.ts';
-import { listAt, type Manifest, objectAt } from './manifests.ts';
+import { type JsonObject, listAt, type Manifest, objectAt } from './manifests.ts';
 import { ensureNamespace, manager } from './server.ts';
 
 /** KQueen's own namespace in a cluster. */
@@ -37,6 +37,12 @@ export type Revision = z.infer<typeof Meta> & { state: (typeof states)[number] }
 const path = `/api/v1/namespaces/${home}/secrets`;
 const label = { app: 'kqueen/revision-of', state: 'kqueen/state' };
 const annotation = 'kqueen/app-revision';
+
+/** The app whose revision a Secret is, by its metadata; undefined for any other. */
+export function appKept(metadata: JsonObject): string | undefined {
+  const app = objectAt(metadata, 'labels')[label.app];
+  return metadata.namespace === home && typeof app === 'string' ? app : undefined;
+}
 
 function nameOf(app: string, revision: number): string {
   return `kqueen-app-${app}-${revision}`;

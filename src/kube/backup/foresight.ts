@@ -5,7 +5,7 @@ import { eachListed, metadataOnly } from '../views/pages.ts';
 import { baseOf, resourceName, type Served, statusOf } from './discovery.ts';
 import { secretsOf } from './needs.ts';
 import { outOfScope, whyLeft } from './strip.ts';
-import { addNeed, noTally } from './tally.ts';
+import { addLeftSecret, addNeed, noTally } from './tally.ts';
 
 const workloads = [
   ...['deployments.apps', 'statefulsets.apps', 'daemonsets.apps', 'cronjobs.batch', 'jobs.batch'],
@@ -33,7 +33,7 @@ export async function needsWithout(
           const metadata = objectAt(item, 'metadata');
           if (names) {
             const token = objectAt(metadata, 'annotations')['kubernetes.io/service-account.name'] !== undefined;
-            if (!token && outOfScope(served, item, namespaces) === null) tally.secretsLeft += 1;
+            if (!token && outOfScope(served, item, namespaces) === null) addLeftSecret(tally, metadata);
           } else if (whyLeft(served, item, namespaces) === null) {
             const kind = { ...item, kind: served.kind };
             for (const secret of secretsOf(kind))

@@ -9,7 +9,7 @@ import { baseOf, resourceName, type Served, statusOf } from './discovery.ts';
 import { chunkBytes, putChunk, type Ref, sealName } from './format.ts';
 import { secretsOf } from './needs.ts';
 import { stripped, whyLeft } from './strip.ts';
-import { addLeft, addNeed, type Progress } from './tally.ts';
+import { addLeft, addLeftSecret, addNeed, type Progress } from './tally.ts';
 
 /** How long a step reads before it saves what it has, in milliseconds. */
 const stepMs = 4_000;
@@ -134,7 +134,8 @@ function lineOf(parts: ReadParts, served: Served, item: JsonObject, progress: Pr
   const name = String(metadata.name ?? '');
   const namespace = String(metadata.namespace ?? '');
   if (what === 'secrets' && !parts.secrets) {
-    if (objectAt(metadata, 'annotations')['kubernetes.io/service-account.name'] === undefined) tally.secretsLeft += 1;
+    if (objectAt(metadata, 'annotations')['kubernetes.io/service-account.name'] === undefined)
+      addLeftSecret(tally, metadata);
     return null;
   }
   const kept = stripped(served, item);

@@ -1,5 +1,7 @@
 /** What a backup has read so far, as its job carries it: small whatever the cluster holds. */
 import { z } from 'zod';
+import type { JsonObject } from '../apply/manifests.ts';
+import { appKept } from '../apply/revisions.ts';
 import { ChunkMark, SnapshotMark, VolumeMark } from './format.ts';
 
 /** Counts that grow while objects are read; taken back to where they were when a list has to be read anew. */
@@ -57,6 +59,13 @@ export function addNeed(tally: Tally, secret: string, workload: string): void {
   if (by) {
     if (by.length < 3 && !by.includes(workload)) by.push(workload);
   } else if (Object.keys(tally.needed).length < mostNeeded) tally.needed[secret] = [workload];
+}
+
+/** Notes a Secret that is not in the backup. What KQueen knows of an app is one as well, and is needed by its commands. */
+export function addLeftSecret(tally: Tally, metadata: JsonObject): void {
+  tally.secretsLeft += 1;
+  const app = appKept(metadata);
+  if (app !== undefined) addNeed(tally, "KQueen's records of apps", `app ${app}`);
 }
 
 /** Counts one more object of a resource that is left for a reason. */

@@ -106,7 +106,7 @@ export function secretsWords(secrets: number, needed: Readonly<Record<string, re
   const all = Object.entries(needed);
   const some = all.slice(0, 5).map(([secret, by]) => `${secret} (${by.join(', ')})`);
   const more = all.length > 5 ? ` and ${all.length - 5} more` : '';
-  const who = all.length > 0 ? ` Needed by workloads: ${some.join('; ')}${more}.` : '';
+  const who = all.length > 0 ? ` Needed: ${some.join('; ')}${more}.` : '';
   return `${count(secrets, 'Secret')} ${secrets === 1 ? 'is' : 'are'} not in it.${who} Say secrets=yes to keep them, sealed.`;
 }
 
