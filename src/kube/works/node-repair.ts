@@ -259,12 +259,17 @@ async function drain(talk: Talk, input: Input, progress: RepairProgress, node: N
       lines,
     };
   }
+  if (step.is === 'gone') {
+    // Whoever removed it may have meant to: another machine is for a person to ask for.
+    const gone = withNode(progress, { ...next, phase: 'done', end: 'gone' }, now);
+    return { state: 'again', progress: gone, at: 0, note: step.note, lines };
+  }
   const stay =
     step.left.length > 0
       ? ` ${count(step.left.length, 'pod')} cannot end there, since its kubelet is silent: ${some(step.left.map(podName))}.`
       : '';
   if (!input.retires && input.by === 'replace') {
-    const done = withNode(progress, { ...next, phase: 'done', end: step.is === 'gone' ? 'gone' : 'drained' }, now);
+    const done = withNode(progress, { ...next, phase: 'done', end: 'drained' }, now);
     return {
       state: 'again',
       progress: done,
@@ -273,11 +278,15 @@ async function drain(talk: Talk, input: Input, progress: RepairProgress, node: N
       lines,
     };
   }
+  // Whoever is there before the provider is asked is not the new node, which may have joined by the time the provider says that it is done.
+  const known = (await readNodes(talk)).filter(({ uid }) => uid !== node.uid);
+  const newest = known.reduce((latest, { madeAt }) => Math.max(latest, madeAt), 0);
+  const peers = known.filter(({ madeAt }) => madeAt >= newest).map(({ uid }) => uid);
   // Told to the provider with the next step; without one the Node object goes at once.
-  const after = withNode(progress, { ...next, phase: 'remove' }, now);
+  const after = withNode(progress, { ...next, phase: 'remove', newest, peers: peers.slice(0, 100) }, now);
   const at = 1;
   const note = `Node ${node.name} is drained as far as it answers.${stay}`;
-  if (!input.retires || step.is === 'gone') return { state: 'again', progress: after, at, percent: 50, note, lines };
+  if (!input.retires) return { state: 'again', progress: after, at, percent: 50, note, lines };
   return { state: 'again', progress: after, at, percent: 50, note, lines, provider: retireOf(input, node) };
 }
 
@@ -307,10 +316,6 @@ async function remove(talk: Talk, input: Input, progress: RepairProgress, node: 
       note: `Node ${old.name} runs on a new machine and takes pods again.`,
     };
   }
-  // Those that are there now are not the new one; the cluster's own clock tells them apart from it.
-  const known = all.filter(({ uid }) => uid !== node.uid);
-  const newest = known.reduce((latest, { madeAt }) => Math.max(latest, madeAt), 0);
-  const peers = known.filter(({ madeAt, name }) => madeAt >= newest && name !== node.name).map(({ uid }) => uid);
   const removed = old ? await removeNode(talk, old.name, old.uid) : false;
   const note = removed
     ? `Node ${node.name} is removed from the cluster.`
@@ -319,7 +324,7 @@ async function remove(talk: Talk, input: Input, progress: RepairProgress, node: 
     const done = withNode(progress, { ...node, phase: 'done', end: 'removed' }, now);
     return { state: 'again', progress: done, at: stepsOf(input).length - 1, note };
   }
-  const next: NodeProgress = { ...node, phase: 'arrive', newest, peers: peers.slice(0, 100) };
+  const next: NodeProgress = { ...node, phase: 'arrive' };
   return { state: 'again', progress: withNode(progress, next, now), at: 2, percent: 75, note };
 }
 
