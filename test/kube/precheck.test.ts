@@ -48,6 +48,8 @@ for (const server of SERVERS) {
       expect(text).toMatch(/It cannot see clients that have not called/);
       expect(text).toMatch(/Looked at\*: Deprecated APIs that are asked for, API versions of manifests/);
       expect(text).toMatch(/as of 20\d\d-\d\d-\d\d/);
+      expect(text).not.toMatch(/knows nothing of/);
+      expect(JSON.stringify(await look('1.99'))).toMatch(/list here knows nothing of 1\.99 yet/);
       expect(looked.summary).toMatch(/^\d looks? into the cluster: 0 in the way/);
     });
 

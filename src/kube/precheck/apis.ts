@@ -7,7 +7,7 @@ import { plain } from '../faults.ts';
 import type { Talk } from '../operation.ts';
 import { eachListed, listPath, metadataOnly } from '../views/pages.ts';
 import { type Aim, concernRanks } from './aim.ts';
-import { type Removal, removals, removalsAsOf } from './removals.ts';
+import { type Removal, removals, removalsAsOf, removalsUpTo } from './removals.ts';
 
 const applied = 'kubectl.kubernetes.io/last-applied-configuration';
 
@@ -126,4 +126,8 @@ function appliedVersion(metadata: JsonObject): string {
 }
 
 /** What the looks at APIs rest on, for the small print. */
-export const apisNote = `Removals of APIs by Kubernetes' deprecation guide as of ${removalsAsOf}, and by what the API server itself says.`;
+export function apisNote({ minor }: Aim): string {
+  const beyond =
+    minor !== null && minor > removalsUpTo ? ` The guide's list here knows nothing of 1.${minor} yet.` : '';
+  return `Removals of APIs by Kubernetes' deprecation guide as of ${removalsAsOf}, and by what the API server itself says.${beyond}`;
+}

@@ -35,7 +35,7 @@ function lookedAt({ aim, found, looked, unseen }: Precheck): Looked {
   if (left > 0) parts.push({ part: 'note', text: `And ${left} more, in the file.` });
   parts.push({ part: 'text', text: `*Looked at*: ${sentence(looked.join(', '))}` });
   if (unseen.length > 0) parts.push({ part: 'text', text: `*Not seen*: ${unseen.join(' ')}` });
-  parts.push({ part: 'note', text: `${blind} ${apisNote} Ends of life as of ${versionsAsOf}.` });
+  parts.push({ part: 'note', text: `${blind} ${apisNote(aim)} Ends of life as of ${versionsAsOf}.` });
   const aimed = aim.minor === null ? 'an upgrade' : `an upgrade to ${aim.target || `1.${aim.minor}`}`;
   const line = ({ level, about, why }: Finding) => `${level === 'now' ? '!' : '-'} ${about}: ${why}`;
   const short = unseen.length > 0 ? `; ${count(unseen.length, 'look')} could not be taken` : '';
