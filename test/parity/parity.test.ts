@@ -200,6 +200,7 @@ async function play({ kqueen, seats }: World): Promise<Run> {
       .reduce((said, { id }) => said.replaceAll(id, 'JOB'), text)
       .replace(liveTitle, 'message about $1$2')
       .replace(/^(Doctor|The fleet on)\b.*/, '$1 …')
+      .replace(/\bsandbox-dev-1-\w+-\d+\b/, 'NODE')
       .replace(/^\d+ /, 'N ')
       .replace(/\b(?:KQueen )?\d+\.\d+\.\d+-test\b/, 'VERSION')
       .replace(/\d+(?:\.\d+)? (?:ms|s|min|h)\b/g, 'TIME')
