@@ -75,6 +75,7 @@ describe('backups in chat', () => {
     const record = (await stage.opened.store.get({ kind: 'backup', org, id }))?.record;
     expect(record).toMatchObject({ state: 'kept', clusterName: 'one', by: 'kqueen', secrets: false });
     expect(record?.objects).toBeGreaterThan(0);
+    expect(words(await stage.say('grace', `job show ${(await stage.lastJob()).id}`))).toContain(`backup show ${id}`);
     await eventually('it is listed', async () => words(await stage.say('dev', 'backups')).includes(id));
     expect(words(await stage.say('dev', 'backup list one'))).toMatch(/kept/);
     expect(words(await stage.say('dev', `backup show ${id}`))).toMatch(/there and as/);

@@ -1,4 +1,5 @@
 import { afterAppDone, afterAppFailed } from '../apps-buttons.ts';
+import { afterBackup } from '../backup-buttons.ts';
 import type { Button, Card, Fact, Part } from '../card.ts';
 import { type Estimate, estimate, estimateText, leftText, usualText } from '../eta.ts';
 import { formatLine } from '../line.ts';
@@ -176,7 +177,7 @@ function buttons(job: Job, { cluster, capabilities }: JobLook): Button[] {
     case 'Succeeded':
       return isChange(job.kind) && cluster
         ? [details, ...clusterButtons(cluster, capabilities)].slice(0, 6)
-        : [details, ...afterAppDone(job), ...afterNodeWork(job)];
+        : [details, ...afterAppDone(job), ...afterNodeWork(job), ...afterBackup(job)];
     default:
       return [details, ...afterNodeWork(job)];
   }
