@@ -5,7 +5,7 @@ import { type Answer, type Command, type Context, lineOf } from '../command.ts';
 import { Fault } from '../errors.ts';
 import type { Stored } from '../ports/store.ts';
 import { field } from '../schema.ts';
-import { type SeenAll, seeAll, type Turn, turnAddons } from './addon-turn.ts';
+import { neededBy, type SeenAll, seeAll, type Turn, turnAddons } from './addon-turn.ts';
 import { pick, readWithin } from './app-deploy.ts';
 import { workable } from './cluster-work.ts';
 import { clusterField, toCaller } from './common.ts';
@@ -97,12 +97,17 @@ function turnsOf(all: SeenAll, ticks: Record<string, string>): Turn[] {
   const turns: Turn[] = [];
   const known = new Set<string>();
   const addons = choosable(all);
+  const going = addons.flatMap(({ name }) =>
+    ticks[name] !== undefined && !tickOf(name, ticks[name] ?? '') ? [name] : [],
+  );
   for (const addon of addons) {
     known.add(addon.name);
     const tick = ticks[addon.name];
     if (tick === undefined || tickOf(addon.name, tick) === (addon.on !== undefined)) continue;
     turns.push(
-      addon.on ? { do: 'off', name: addon.name, title: addon.title, data: false } : { do: 'on', name: addon.name },
+      addon.on
+        ? { do: 'off', name: addon.name, title: addon.title, data: false, ...neededBy(all, addon, going) }
+        : { do: 'on', name: addon.name },
     );
   }
   for (const { name, title, on, note } of turnable(all)) {

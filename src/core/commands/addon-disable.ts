@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Command } from '../command.ts';
 import { Fault } from '../errors.ts';
 import { field } from '../schema.ts';
-import { addonField, meantAddon, seeAll, type Turn, turnAddons } from './addon-turn.ts';
+import { addonField, meantAddon, neededBy, seeAll, type Turn, turnAddons } from './addon-turn.ts';
 import { pick } from './app-deploy.ts';
 import { workable } from './cluster-work.ts';
 import { clusterField } from './common.ts';
@@ -36,7 +36,8 @@ export const addonDisable: Command = {
       line: { cluster: found.record.name, addon: asked, ...pick(values, ['data']) },
     };
     if (draft) return turnAddons(context, found, [], words);
-    const meant = meantAddon(await seeAll(context, found.record), asked);
+    const all = await seeAll(context, found.record);
+    const meant = meantAddon(all, asked);
     if (meant.by === 'kqueen' && meant.addon.by === 'other') {
       throw new Fault('unsupported', `${meant.addon.title} was put there by others; KQueen only shows it.`, {
         field: 'addon',
@@ -52,7 +53,7 @@ export const addonDisable: Command = {
     const turn: Turn =
       meant.by === 'provider'
         ? { do: 'provider', name, title, on: false, ...(meant.addon.note ? { note: meant.addon.note } : {}) }
-        : { do: 'off', name, title, data };
+        : { do: 'off', name, title, data, ...neededBy(all, meant.addon) };
     return turnAddons(context, found, [turn], words);
   },
 };

@@ -27,7 +27,7 @@ export const addonField = field(
 /** What is wanted of one add-on. */
 export type Turn =
   | { do: 'on'; name: string }
-  | { do: 'off'; name: string; title: string; data: boolean }
+  | { do: 'off'; name: string; title: string; data: boolean; notes?: string[] }
   | { do: 'provider'; name: string; title: string; on: boolean; note?: string };
 
 function pinRef(org: string, url: string): Ref<'addonPin'> {
@@ -85,22 +85,29 @@ export async function turnAddons(
     input: { items: read.items, by: context.caller.name, asked: draft, force, withinMs },
     line: lineOf(command, { ...line, draft }),
     allowedMs: withinMs * turns.length + 15 * 60_000,
-    also: pinsOf(context, read),
+    also: await pinsOf(context, read),
   });
 }
 
-function pinsOf(context: Context, { pins }: Draft): Change[] {
+/** The hashes to keep with the job. What somebody else has kept since the plan was made has to be the same. */
+async function pinsOf(context: Context, { pins }: Draft): Promise<Change[]> {
   const { org, person, name } = context.caller;
-  return pins.map((pin) => {
+  const changes: Change[] = [];
+  for (const pin of pins) {
     const ref = pinRef(org, pin.url);
-    return {
-      op: 'put',
-      ref,
-      record: { v: 1, id: ref.id, org, ...pin, at: context.now, by: person, byName: name },
-      // Somebody who was faster has kept one: then the plan is made anew, and says so.
-      if: 0,
-    };
-  });
+    const kept = await context.store.get(ref);
+    if (kept && kept.record.sha256 !== pin.sha256) {
+      throw new Fault('conflict', `${pin.url} was another file when ${kept.record.byName} took it. Nothing was done.`, {
+        whose: 'admin',
+        field: 'addon',
+        next: 'Somebody has changed the file, or put another one in its place. An admin looks why before it is taken.',
+      });
+    }
+    if (kept) continue;
+    const record = { v: 1 as const, id: ref.id, org, ...pin, at: context.now, by: person, byName: name };
+    changes.push({ op: 'put', ref, record, if: 0 });
+  }
+  return changes;
 }
 
 async function readTurns(context: Context, cluster: Cluster, turns: readonly Turn[]): Promise<Draft> {
@@ -168,6 +175,12 @@ export async function seeAll(context: Context, cluster: Cluster): Promise<SeenAl
     provider: provider.addons,
     problems: [...seen.problems, ...(provider.problem ? [provider.problem] : [])],
   };
+}
+
+/** What is worth knowing before an add-on goes: which others need it, but for those that go as well. */
+export function neededBy(all: SeenAll, addon: SeenAddon, going: readonly string[] = []): { notes: string[] } {
+  const others = all.addons.filter(({ name, on, needs }) => on && needs.includes(addon.name) && !going.includes(name));
+  return { notes: others.map(({ title }) => `${title} is on and needs ${addon.title}.`) };
 }
 
 /** One add-on by what people call it. */

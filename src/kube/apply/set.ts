@@ -122,7 +122,8 @@ export async function foresee(talk: Talk, app: string, all: readonly Placed[], f
     if (live && typeof owner === 'string' && owner !== app) {
       refusals.push({
         why: 'conflict',
-        text: `${called(manifest)} belongs to the app ${owner}.`,
+        // Add-ons are kept under names that no app can have.
+        text: `${called(manifest)} belongs to the ${owner.startsWith('addon.') ? `add-on ${owner.slice(6)}` : `app ${owner}`}.`,
         next: 'Deploy into another namespace, or give the object another name.',
       });
       return { manifest, is: 'same' };

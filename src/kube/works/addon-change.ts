@@ -30,7 +30,13 @@ const Item = z.discriminatedUnion('do', [
     notes: z.array(z.string()).default([]),
     careful: z.string().optional(),
   }),
-  z.object({ do: z.literal('off'), ...named, data: z.boolean() }),
+  z.object({
+    do: z.literal('off'),
+    ...named,
+    data: z.boolean(),
+    /** What is worth knowing before it goes. */
+    notes: z.array(z.string()).default([]),
+  }),
   /** Turned by the provider. */
   z.object({ do: z.literal('provider'), ...named, on: z.boolean(), note: z.string().optional() }),
 ]);
@@ -200,7 +206,11 @@ async function planItem(talk: Talk, input: Input, item: Item, bulk: z.infer<type
       return planOn(talk, input, item, bulk);
     case 'off': {
       const plan = await planRemoval(talk, item.name, item.title, item.data);
-      return { ...plan, facts: [{ label: 'Add-on', value: item.title }, ...plan.facts] };
+      return {
+        ...plan,
+        facts: [{ label: 'Add-on', value: item.title }, ...plan.facts],
+        warnings: [...item.notes, ...plan.warnings],
+      };
     }
     case 'provider':
       return {
