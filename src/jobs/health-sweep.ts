@@ -127,15 +127,20 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
       const others = looked.filter((each) => !isLost(each));
       async function one(cluster: Cluster): Promise<void> {
         if (signal.aborted || !go()) return;
-        // All places together open one connection every spreadMs / n, and a few clusters need not wait for it.
-        const wait = first ? Math.min(500, (limits.spreadMs * limits.atOnce) / looked.length) * 2 * random() : 0;
-        if (wait > 0) await clock.sleep(wait, signal);
         await guarded(cluster, probe);
+      }
+      /** At first all places together open one connection every spreadMs / n, and a few clusters need not wait for it. */
+      async function spread(): Promise<void> {
+        const wait = first ? Math.min(500, (limits.spreadMs * limits.atOnce) / looked.length) * 2 * random() : 0;
+        if (wait === 0 || signal.aborted) return;
+        await clock.sleep(wait, signal).catch((reason: unknown) => {
+          if (!signal.aborted) throw reason;
+        });
       }
       // At the same time: a provider that takes long over its list must not keep the clusters waiting, nor those that are lost the others.
       const [alone] = await Promise.all([
         due ? drift.look(watched, signal) : new Set<string>(),
-        inPlaces(clock, others, limits, one),
+        inPlaces(clock, others, limits, one, spread),
         inParallel(lost, limits.waiting, one),
       ]);
       const doubtful = watched.filter(({ id }) => missing.has(id) || alone.has(id));
@@ -171,7 +176,7 @@ export function createHealthSweep(parts: SweepParts): HealthSweep {
     const after = healthRecord(org, id, seen, known);
     meters.probed(after.verdict, clock.now() - begun);
     if (after.verdict === 'Unreachable') {
-      // After a minute without an answer a quarter of a minute later, after an hour every five minutes.
+      // After a minute without an answer a quarter of a minute later, after twenty every five minutes.
       note.nextAt = clock.now() + Math.min(limits.lostMs, (clock.now() - after.since) / 4);
     } else if (!brief) note.wholeAt = begun;
     if (!healthDiffers(known, after) && after.at - (known?.at ?? 0) < limits.refreshMs * (1 - random() / 4)) return;

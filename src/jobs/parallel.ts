@@ -24,15 +24,19 @@ export interface Places {
   waiting: number;
 }
 
-/** Like inParallel, but a few that hang do not hold up the others. `work` must not throw. */
+/** Like inParallel, but a few that hang do not hold up the others. */
 export async function inPlaces<T>(
   clock: Clock,
   items: readonly T[],
   { atOnce, patienceMs, waiting }: Places,
   work: (item: T) => Promise<void>,
+  /** Waited for in the place before each, which its patience is not for. */
+  pause: () => Promise<void> = async () => undefined,
 ): Promise<void> {
   const slow = new Set<Promise<void>>();
+  const failures: unknown[] = [];
   await inParallel(items, atOnce, async (item) => {
+    await pause();
     const run = work(item);
     if (slow.size >= waiting) return run;
     const timer = new AbortController();
@@ -44,8 +48,15 @@ export async function inPlaces<T>(
     const inTime = await Promise.race([ended, late]);
     timer.abort();
     if (inTime) return;
-    slow.add(run);
-    void run.finally(() => slow.delete(run));
+    const ending = run.then(
+      () => void slow.delete(ending),
+      (failure: unknown) => {
+        slow.delete(ending);
+        failures.push(failure);
+      },
+    );
+    slow.add(ending);
   });
   await Promise.all(slow);
+  if (failures.length > 0) throw failures[0];
 }

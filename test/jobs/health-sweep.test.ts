@@ -8,6 +8,7 @@ import type { Kube } from '../../src/core/ports/kube.ts';
 import type { Cluster } from '../../src/core/records.ts';
 import { openEngines } from '../../src/engines/index.ts';
 import { createHealthSweep, type SweepLimits } from '../../src/jobs/health-sweep.ts';
+import { inPlaces } from '../../src/jobs/parallel.ts';
 import { startRhythm } from '../../src/jobs/rhythm.ts';
 import { openKube } from '../../src/kube/index.ts';
 import { writeKubeconfig } from '../../src/kube/kubeconfig.ts';
@@ -56,11 +57,13 @@ async function fleet({
   kube,
   limits = {},
   connections = 200,
+  random = () => 0,
 }: {
   clock?: Clock;
   kube?: Kube;
   limits?: Partial<SweepLimits>;
   connections?: number;
+  random?: () => number;
 } = {}) {
   const log = keepingLog();
   const opened = await openConfiguredStore({ prefix: '/sweep' }, { clock: realClock, log, dataDir: temporaryFolder() });
@@ -74,7 +77,7 @@ async function fleet({
   const used = kube ?? openKube({ log, clock, connections });
   await putProvisioner(store, sealer);
   const { sweep } = createHealthSweep({
-    ...{ store, cache, sealer, engines, kube: used, clock, log, random: () => 0, limits },
+    ...{ store, cache, sealer, engines, kube: used, clock, log, random, limits },
   });
   onTestFinished(async () => {
     await used.close();
@@ -284,6 +287,37 @@ describe('the time of the sweep', () => {
     expect(late).toBeLessThanOrEqual(13);
     await put('c0', 'c0', { labels: { team: 'other' } });
     expect(await during(30_000)).toBe(1);
+  });
+});
+
+describe('the end of the sweep', () => {
+  it('comes at once when it is called off, also while it spreads the first connections, and leaves nothing behind', async () => {
+    const kube = paperKube(() => probed());
+    const { put, sweep } = await fleet({
+      clock: realClock,
+      kube,
+      limits: { spreadMs: 60_000, atOnce: 2 },
+      random: () => 0.9,
+    });
+    for (let index = 0; index < 6; index += 1) await put(`c${index}`, `c${index}`);
+    const off = new AbortController();
+    const going = sweep(off.signal);
+    setTimeout(() => off.abort(), 400);
+    const begun = performance.now();
+    await going;
+    expect(performance.now() - begun).toBeLessThan(2_000);
+  });
+
+  it('waits for those that hang, and tells of one that failed', async () => {
+    const seen: number[] = [];
+    const work = async (item: number) => {
+      await new Promise((resolve) => setTimeout(resolve, item === 1 ? 120 : 1));
+      seen.push(item);
+      if (item === 1) throw new Error('the first');
+    };
+    const places = { atOnce: 1, patienceMs: 20, waiting: 5 };
+    await expect(inPlaces(realClock, [1, 2, 3], places, work)).rejects.toThrow('the first');
+    expect(seen).toEqual([2, 3, 1]);
   });
 });
 
