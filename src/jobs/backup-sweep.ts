@@ -257,7 +257,8 @@ function wishOf(plan: BackupPlan, cluster: Cluster): Omit<BackupWish, 'id'> {
 
 /** Why a backup cannot begin now, and whether that passes by itself. */
 function hindrance(cluster: Cluster, engines: Pick<Engines, 'get'>): { why: string; passes: boolean } | null {
-  const { name, phase, openJob, stopped } = cluster;
+  const { name, phase, openJob, stopped, readOnly } = cluster;
+  if (readOnly) return { why: `KQueen only looks at cluster ${name}.`, passes: false };
   if (phase === 'Deleting' || phase === 'Deleted') return { why: `Cluster ${name} is being deleted.`, passes: false };
   if (stopped) return { why: `Cluster ${name} is stopped, so there was nothing to read.`, passes: false };
   if (openJob !== undefined) return { why: `Cluster ${name} is busy with job ${openJob}.`, passes: true };

@@ -128,6 +128,12 @@ describe('backup schedule', () => {
     expect(await plan('prod-1')).toBeUndefined();
   });
 
+  test('is refused for a cluster that KQueen only looks at', async () => {
+    await stage.put(...clusterChanges(cluster('seen-1', { readOnly: true })));
+    expect(words(await stage.say('dev', 'backup schedule seen-1 daily'))).toContain('only looks at cluster seen-1');
+    expect(await plan('seen-1')).toBeUndefined();
+  });
+
   test('shows what its keep= would delete at once, before anything is set', async () => {
     for (let index = 0; index < 4; index += 1) await putBackup(`b${index}`, index * day);
     const asked = await stage.say('dev', 'backup schedule dev-1 daily keep=2');

@@ -46,6 +46,8 @@ export interface Subject {
   purpose: string;
   /** Whether it is still there. */
   there: boolean;
+  /** KQueen only looks at it. */
+  readOnly: boolean;
   plan: Stored<'backupplan'> | undefined;
 }
 
@@ -57,7 +59,8 @@ export async function subjectOf(context: Context, name: string): Promise<Subject
     const { record } = await findCluster(context, name);
     demand(context, 'cluster:update', [record.owner]);
     const { id, name: called, owner, purpose } = record;
-    return { org, id, name: called, owner, purpose, there: true, plan: await planOf(id) };
+    const readOnly = record.readOnly === true;
+    return { org, id, name: called, owner, purpose, there: true, readOnly, plan: await planOf(id) };
   } catch (thrown) {
     const fault = asFault(thrown);
     const wanted = name.trim().toLowerCase();
@@ -68,7 +71,7 @@ export async function subjectOf(context: Context, name: string): Promise<Subject
     if (fault.kind !== 'not-found' || !left) throw fault;
     demand(context, 'cluster:update', [left.owner]);
     const { cluster: id, clusterName, owner } = left;
-    return { org, id, name: clusterName, owner, purpose: '', there: false, plan: await planOf(id) };
+    return { org, id, name: clusterName, owner, purpose: '', there: false, readOnly: false, plan: await planOf(id) };
   }
 }
 

@@ -107,7 +107,7 @@ export const backup: Command = {
       '`backup create dev-1` keeps all objects of a cluster outside of it; Secrets only with `secrets=yes`, and then sealed.',
       '`backup list`, `backup show <id>` and `backup diff <id>` say what is kept, whether it is whole, and what differs now.',
       '`backup restore <id>` brings it back, into the same cluster or with `to=other` into another; what is there stays unless you say `existing=overwrite`.',
-      '`backup delete <id>` removes one.',
+      '`backup schedule dev-1 daily keep=7` makes them by itself and keeps the newest seven; `backup delete <id>` removes one.',
       'What is in volumes is not in a backup: each backup says how to save that, and takes snapshots with `snapshots=yes` where the cluster can.',
     ];
     return toCaller({
@@ -118,7 +118,10 @@ export const backup: Command = {
         ...how.map((text): Part => ({ part: 'text', text })),
         ...(rows.total > 0 ? [tableOf(context, rows.items)] : []),
       ],
-      buttons: [{ label: 'All backups', command: 'backup list' }],
+      buttons: [
+        { label: 'All backups', command: 'backup list' },
+        { label: 'Schedules', command: 'backup schedules' },
+      ],
     });
   },
 };

@@ -98,7 +98,12 @@ export const backupSchedule: Command = {
 };
 
 /** A schedule begins without asking anybody: on a production cluster an admin sets it. */
-function demandSchedule(context: Context, { name, purpose }: Subject): void {
+function demandSchedule(context: Context, { name, purpose, readOnly }: Subject): void {
+  if (readOnly) {
+    throw new Fault('unsupported', `KQueen only looks at cluster ${name}, so it is not backed up from here.`, {
+      next: 'Back it up where it was made, or import it to be operated.',
+    });
+  }
   if (!approvalFor('cluster.change', context.caller, purpose).needed || atLeast(context.caller.role, 'admin')) return;
   throw new Fault('not-allowed', `${name} is a production cluster, so an admin sets its schedule.`, {
     next: 'Ask an admin to write the same; single backups you can ask for with backup create.',
