@@ -400,6 +400,10 @@ subjects: [{kind: ServiceAccount, name: mighty, namespace: default}]
       };
       expect((await planOf(work)).facts[1]?.value).toMatch(/x\/done:1/);
       expect((await finish(work)).note).toBe('Names resolve inside the cluster: kubernetes.default, example.com.');
+      const failing = { ...work, input: { ...work.input, image: 'x/failjob:1', asked: 'dns-2' } };
+      const fault = await finish(failing).then(() => null, asFault);
+      expect(fault?.message).toBe('Inside the cluster kubernetes.default does not resolve. example.com does.');
+      expect(fault?.next).toMatch(/k8s-app=kube-dns/);
       const jobs = await cluster.call('GET', '/apis/batch/v1/namespaces/kqueen/jobs');
       expect(itemsOf(jobs)).toEqual([]);
     });

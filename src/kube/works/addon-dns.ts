@@ -15,7 +15,7 @@ import type { Talk, WorkOperation } from '../operation.ts';
 const dnsName = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$/;
 
 const Input = z.object({
-  /** Names inside and outside, at most eight. */
+  /** At most eight; the first one is a name of the cluster's own. */
   names: z.array(z.string().regex(dnsName)).min(1).max(8),
   image: z.string(),
   asked: z.string().min(1),
@@ -160,10 +160,9 @@ export const checkDns: WorkOperation = {
         whose: 'caller',
         retryable: false,
         ...(ended.said ? { detail: ended.said } : {}),
-        next:
-          right.length > 0
-            ? 'Names outside are asked of the DNS of the nodes: look at what the nodes resolve with, and whether a firewall lets it through.'
-            : 'Look at the pods labelled k8s-app=kube-dns in kube-system, with cluster check.',
+        next: wrong.includes(input.names[0] ?? '')
+          ? 'Look at the pods labelled k8s-app=kube-dns in kube-system, with cluster check.'
+          : 'Names outside are asked of the DNS of the nodes: look at what the nodes resolve with, and whether a firewall lets it through.',
       },
     );
   },
