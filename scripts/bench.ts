@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { openStage } from '../test/replicas/stage.ts';
 import { findServer } from '../test/servers.ts';
 import { measureAck } from './bench/ack.ts';
+import { measureBackup } from './bench/backup.ts';
 import { measureEngines } from './bench/engines.ts';
 import { measureDeath, measureMany } from './bench/jobs.ts';
 import { measureList } from './bench/list.ts';
@@ -47,6 +48,7 @@ const parts: [string, (stage: Awaited<ReturnType<typeof openStage>>) => Promise<
   ['many', (stage) => measureMany(stage, quick ? 200 : 1_000)],
   ['sweep', (stage) => measureSweep(stage, rounds, quick ? 200 : 1_000)],
   ['pods', () => measurePods(rounds, quick ? 1_000 : 5_000)],
+  ['backup', () => measureBackup(rounds)],
   ['engines', (stage) => measureEngines(stage, 200, quick ? 15_000 : 60_000, named('--engines='))],
 ];
 const rows: Row[] = [];

@@ -11,11 +11,6 @@ import { type Manifest, type Ref, readChunk } from './format.ts';
 import { readLine } from './restore-objects.ts';
 import { stripped, whyLeft } from './strip.ts';
 
-/** An object of the other side, as a backup would keep it. */
-export interface Other {
-  object: JsonObject;
-}
-
 export interface Comparison {
   /** In the other alone, in the backup alone: "Deployment shop/web". */
   added: string[];

@@ -130,11 +130,6 @@ export function stripped(served: Served, object: JsonObject): JsonObject {
         kept.secrets = withoutTokens(kept.secrets, String(objectAt(kept, 'metadata').name));
       if (listAt(kept, 'secrets').length === 0) delete kept.secrets;
       break;
-    case 'secrets':
-    case 'configmaps':
-      break;
-    default:
-      break;
   }
   return kept;
 }
