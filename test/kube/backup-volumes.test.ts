@@ -147,7 +147,7 @@ describe.each(SERVERS.filter(({ skipped }) => skipped === null))('volumes of bac
     }
     const input = backupInput('v2', { snapshots: true });
     const made = await drive(kube, cluster.kubeconfig, 'backup.create', input, { each: control, twice: true });
-    expect(made.steps.some(({ note }) => /0 of 1 snapshot are ready/.test(note))).toBe(true);
+    expect(made.steps.some(({ note }) => /Snapshots: 0 of 1 ready/.test(note))).toBe(true);
     const manifest = at(JSON.parse(archive.texts().get('default/c1/v2/manifest.json') ?? '{}'), 'manifest');
     expect(at(manifest, 'snapshots')).toEqual([
       {

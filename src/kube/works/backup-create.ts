@@ -207,7 +207,7 @@ async function settle(talk: Talk, input: BackupInput, before: Progress): Promise
   const open = seen.filter(({ ready }) => !ready);
   if (open.length > 0 && talk.now() - since < snapshotsMs) {
     const problem = open.find((each) => each.problem !== undefined)?.problem;
-    const note = `${seen.length - open.length} of ${count(seen.length, 'snapshot')} are ready${problem ? `; ${problem}` : '.'}`;
+    const note = `Snapshots: ${seen.length - open.length} of ${seen.length} ready${problem ? `; ${problem}` : '.'}`;
     return { ...again({ ...before, since }, note), state: 'wait', ms: 3_000 };
   }
   const snapshots = (await withHandles(talk, seen)).slice(0, 200);
