@@ -50,7 +50,7 @@ async function jobOf(talk: Talk, input: Input): Promise<Manifest> {
     spec: {
       backoffLimit: 0,
       // Only for what KQueen could not remove itself.
-      activeDeadlineSeconds: 900,
+      activeDeadlineSeconds: 3_600,
       ttlSecondsAfterFinished: 3_600,
       template: {
         spec: {
