@@ -68,7 +68,7 @@ interface Line {
 }
 
 /**
- * Opens an empty set of connections that keeps those of `size` clusters (some 100 KB each). client-node makes a new agent for each request unless it is
+ * Opens an empty set of connections that keeps those of `size` clusters (some 250 KB each). client-node makes a new agent for each request unless it is
  * given one, which costs a TLS handshake per call and leaves the sockets idle for seconds (kubernetes-client/javascript#2893).
  *
  * Whoever comes when all places are taken passes: its connection is closed after the look. Giving it the place of the longest unused would be worse:
