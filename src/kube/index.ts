@@ -32,7 +32,7 @@ export interface KubeOptions {
   onCall?: (operation: string, result: 'ok' | FaultKind, ms: number) => void;
   /** From where apps may come; absent: from what people paste alone. */
   apps?: AppAccess;
-  /** Clusters to which connections are kept (default 2,000, of some 100 KB each). */
+  /** Clusters to which connections are kept (default 2,000, of some 250 KB each). */
   connections?: number;
   /** Where backups are kept; absent: none are. */
   archive?: Archive;
