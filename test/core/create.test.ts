@@ -11,7 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => provider.stop());
 beforeEach(async () => {
-  stage = await openStage({ provider });
+  // As long as people really wait.
+  stage = await openStage({ provider, parts: { patienceMs: 1_800 } });
 });
 afterEach(async () => {
   await provider.ask('PUT', '/v1/admin/faults', []);

@@ -134,6 +134,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     }),
     tell: async (inbound, answer) => void told.push({ inbound, answer }),
     handOver: async (inbound, files) => void handed.push({ inbound, files }),
+    // On a busy machine the answer itself is waited for, and not only the word that it takes longer.
+    patienceMs: 20_000,
   };
   const parts = { ...base, ...options.parts };
   const handle = createDispatch(parts);
