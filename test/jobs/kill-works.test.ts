@@ -131,7 +131,7 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))('resume: work in clusters s
   }, 60_000);
   afterAll(() => matrix.close());
 
-  it.concurrent.for(Object.entries(works))('%s', { timeout: 180_000 }, async ([op, scenario]) => {
+  it.for(Object.entries(works))('%s', { timeout: 180_000 }, async ([op, scenario]) => {
     const unharmed = await matrix.run(op, scenario);
     expect(unharmed.killed).toBe(false);
     const { changes, store } = unharmed.requests;
