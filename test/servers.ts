@@ -5,6 +5,7 @@ import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'vitest';
 
 /** The programs of other people that the tests run: none of them is a dependency of the product itself. */
@@ -233,6 +234,12 @@ function reapOnExit(): void {
     for (const dir of temporaryFolders) rmSync(dir, { recursive: true, force: true });
   });
 }
+
+/**
+ * For programs of ours that tests start: what Node has compiled once is read by all that come later. They start in half the time, and on a busy
+ * machine that is most of what some suites take.
+ */
+export const compiled = { NODE_COMPILE_CACHE: fileURLToPath(new URL('../node_modules/.cache/node', import.meta.url)) };
 
 /** Starts any program so that it dies with this process; the pid is the program's own. stdio as in node:child_process. */
 export function spawnReaped(

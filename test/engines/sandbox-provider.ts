@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Agent } from 'undici';
+import { compiled } from '../servers.ts';
 
 /** The sandbox provider, running as a program of its own. */
 export interface SandboxProvider {
@@ -27,6 +28,7 @@ export async function startSandboxProvider(speed = 100): Promise<SandboxProvider
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
       PATH: process.env.PATH,
+      ...compiled,
       SANDBOX_DATA_DIR: folder,
       SANDBOX_ADMIN: 'true',
       SANDBOX_SPEED: String(speed),

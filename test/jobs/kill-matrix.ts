@@ -15,7 +15,7 @@ import { openSealer, parseSecretKeys } from '../../src/store/seal.ts';
 import { openStore } from '../../src/store/store.ts';
 import type { Harness, HarnessOptions, KubeBackend } from '../engines/harness.ts';
 import { type CountingProxy, type ProxiedRequest, startGrpcProxy, startHttpProxy } from '../proxy.ts';
-import { endProcess, eventually, spawnReaped, startEtcd, startRedis } from '../servers.ts';
+import { compiled, endProcess, eventually, spawnReaped, startEtcd, startRedis } from '../servers.ts';
 import { keepingLog } from '../store/parts.ts';
 import { mustCommit } from './bench.ts';
 import { type Ground, must, org, type ProviderJob, scenarios } from './matrix-scenarios.ts';
@@ -157,6 +157,7 @@ export async function openMatrix(options: MatrixOptions): Promise<Matrix> {
       const settings = { etcd: toStore.url, prefix, redis: redis.url, redisPrefix: name, secretKeys: sealingKeys };
       const started = spawnReaped(process.execPath, [workerProgram], {
         PATH: process.env.PATH,
+        ...compiled,
         MATRIX_WORKER: JSON.stringify(settings),
       });
       for (const stream of [started.stdout, started.stderr]) {

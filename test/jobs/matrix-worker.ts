@@ -1,4 +1,5 @@
 /** A whole worker as a process of its own, for the kill matrix. Its settings come as JSON in MATRIX_WORKER. */
+import { flushCompileCache } from 'node:module';
 import { z } from 'zod';
 import { vaultOf } from '../../src/core/backup.ts';
 import type { Log } from '../../src/core/ports/log.ts';
@@ -47,6 +48,8 @@ const worker = await startWorker({
   },
   retain: () => opened.retain(),
 });
+// It ends by being killed: whoever comes after it starts faster all the same.
+flushCompileCache();
 process.stdout.write('ready\n');
 process.on('SIGTERM', () => {
   worker

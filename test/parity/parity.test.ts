@@ -72,7 +72,10 @@ const open: Record<Chat, () => Promise<World>> = {
     slack.deliverTo(`${kqueen.url}/slack/events`);
     return {
       kqueen,
-      seats: { admin: slackSeat(slack, 'U2'), developer: slackSeat(slack, 'U1') },
+      seats: {
+        admin: slackSeat(slack, 'U2', () => answeredBy(kqueen)),
+        developer: slackSeat(slack, 'U1', () => answeredBy(kqueen)),
+      },
       async close() {
         await kqueen.end();
         await slack.close();
@@ -148,6 +151,15 @@ const open: Record<Chat, () => Promise<World>> = {
   },
 };
 
+/** How many commands a KQueen has answered, by its own count. */
+async function answeredBy({ url }: TestKQueen): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return [...text.matchAll(/^kqueen_commands_total\{[^}]*\} (\d+)$/gm)].reduce(
+    (sum, [, count]) => sum + Number(count),
+    0,
+  );
+}
+
 /** What came; null where nothing did, which a person on a busy machine answers by doing it once more. */
 async function tried(what: string, act: () => Promise<Seen>): Promise<Seen | null> {
   try {
@@ -195,8 +207,9 @@ async function play({ kqueen, seats }: World): Promise<Run> {
   };
   const lineOf = (line: string) =>
     line.replace(/JOB\((.+?)\)/, (_all, name: string) => jobs().find((each) => each.clusterName === name)?.id ?? '?');
+  const ids = () => [...jobs(), ...cache.query('backup', 'default', { limit: 500 }).items];
   const named = (text: string) =>
-    jobs()
+    ids()
       .reduce((said, { id }) => said.replaceAll(id, 'JOB'), text)
       .replace(liveTitle, 'message about $1$2')
       .replace(/^(Doctor|The fleet on)\b.*/, '$1 …')

@@ -7,9 +7,11 @@ import { passing, type Seat, type Seen, settled } from './seat.ts';
 
 /** How long it is waited for something better, by rank, in milliseconds. */
 const patience = [0, 7_000, 10_000, 10_000];
+/** How long an answer may take to be on the screen once KQueen has it, in milliseconds. */
+const onItsWayMs = 1_000;
 
-/** Opens the seat of a person, who types in one channel. */
-export function slackSeat(slack: Slack, id: string, channel = 'C1'): Seat {
+/** Opens the seat of a person, who types in one channel. `answered` counts the commands that KQueen has answered so far. */
+export function slackSeat(slack: Slack, id: string, answered: () => Promise<number>, channel = 'C1'): Seat {
   const person = slack.user(id);
   const screen = (): Message[] =>
     [...slack.everything(channel), ...slack.everything(person.dm)].filter(
@@ -55,8 +57,10 @@ export function slackSeat(slack: Slack, id: string, channel = 'C1'): Seat {
 
   async function after(act: () => Promise<void>): Promise<Seen> {
     const before = new Map(screen().map(({ ts, revisions }) => [ts, revisions.length]));
+    const answers = await answered();
     await act();
     const began = performance.now();
+    let thought: number | undefined;
     const fresh = () =>
       screen().filter((each) => each.revisions.length !== before.get(each.ts) && !passing.test(words(each)));
     const found = await slack.until(
@@ -67,7 +71,9 @@ export function slackSeat(slack: Slack, id: string, channel = 'C1'): Seat {
         await settled(changes, 150);
         const message = fresh().sort((one, other) => rank(one) - rank(other) || Number(other.ts) - Number(one.ts))[0];
         if (message === undefined || person.view !== undefined) return undefined;
-        // What comes beside an answer may be there before it.
+        // What comes beside an answer may be there before it, and an answer may say nothing of its own.
+        if (thought === undefined && (await answered()) > answers) thought = performance.now();
+        if (rank(message) < 2 && thought !== undefined && performance.now() - thought > onItsWayMs) return { message };
         return performance.now() - began > (patience[rank(message)] ?? 0) ? { message } : undefined;
       },
       20_000,

@@ -13,7 +13,15 @@ import type { Settings } from '../../src/settings.ts';
 import { type OpenedStore, openConfiguredStore } from '../../src/store/index.ts';
 import { type Delivery, type Message, type Slack, startSlack, words } from '../counterparts/slack/index.ts';
 import { type SandboxProvider, startSandboxProvider } from '../engines/sandbox-provider.ts';
-import { endProcess, spawnReaped, startEtcd, startRedis, type TestEtcd, type TestServer } from '../servers.ts';
+import {
+  compiled,
+  endProcess,
+  spawnReaped,
+  startEtcd,
+  startRedis,
+  type TestEtcd,
+  type TestServer,
+} from '../servers.ts';
 import { keptLog, someSecretKey } from '../story/kqueen.ts';
 
 export const org = 'default';
@@ -117,6 +125,7 @@ export async function startReplica(settings: Partial<Settings>): Promise<Replica
   const dataDir = mkdtempSync(join(tmpdir(), 'kqueen-replica-'));
   const child = spawnReaped(process.execPath, [program], {
     PATH: process.env.PATH,
+    ...compiled,
     ...(process.env.NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS: process.env.NODE_OPTIONS }),
     TEST_KQUEEN: JSON.stringify({ ...settings, dataDir }),
   });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Agent, fetch, type Response } from 'undici';
+import { compiled } from '../servers.ts';
 
 /** A fresh directory and what removes it. */
 export function temporaryDirectory(): { path: string; remove: () => void } {
@@ -129,6 +130,7 @@ export async function startChild(dataDir: string, env: Record<string, string> = 
   const child = spawn(process.execPath, ['src/sandbox/main.ts'], {
     env: {
       PATH: process.env.PATH ?? '',
+      ...compiled,
       SANDBOX_DATA_DIR: dataDir,
       SANDBOX_SPEED: '200',
       SANDBOX_ADMIN: '1',
