@@ -57,7 +57,7 @@ const ended = () =>
   });
 
 describe('work in a cluster, from chat to its pods', () => {
-  test('plan, click, one job that holds the cluster, new pods, an audit under its own name', async () => {
+  test('seeds 63, murano: restartContainers: plan, click, one job that holds the cluster, new pods, an audit under its own name', async () => {
     await deploy('web', 3);
     const before = await podsOf('web');
     const plan = await stage.say('grace', 'app restart web-1 web');
