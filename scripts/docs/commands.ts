@@ -11,7 +11,11 @@ import { all as engines } from '../../src/engines/index.ts';
 /** Headings by group; none of them is the name of a command, so that every link finds its own place. */
 const groups: Record<Command['group'], string> = {
   Clusters: 'Commands for clusters',
+  Nodes: 'Commands for nodes and their number',
   Apps: 'Commands for apps',
+  'Add-ons': 'Commands for add-ons',
+  Backups: 'Commands for backups',
+  'Network and images': 'Commands for networks and where images come from',
   'Jobs and approvals': 'Commands for jobs and approvals',
   Provisioners: 'Commands for provisioners',
   KQueen: 'Commands about KQueen',

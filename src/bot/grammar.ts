@@ -1,4 +1,5 @@
 /** Reads what people type. One parser for slash commands, mentions, direct messages, buttons, forms and the terminal. */
+import { z } from 'zod';
 import { type Command, lineOf, type Registry } from '../core/command.ts';
 import { distance } from '../core/commands/common.ts';
 import { cleanValue, quoteValue } from '../core/line.ts';
@@ -156,10 +157,9 @@ function findCommand(words: string[], registry: Registry): { command: Command; u
   const phrases = registry.all.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
   // "get job k3": a noun that the verb does not go with is no value of another command.
   if (phrases.some((phrase) => phrase.includes(' ') && phrase.split(' ')[0] === second)) return undefined;
-  // A canonical name wins over aliases: `create` is `cluster create`. Of a verb that apps have as well, clusters are meant.
+  // A canonical name wins over aliases: `create` is `cluster create`. Of a verb that others have as well, clusters are meant.
   const named = registry.all.filter(({ name }) => name.split(' ')[1] === first);
-  const apart = named.filter(({ name }) => !name.startsWith('app '));
-  const meant = [named, apart].find(({ length }) => length === 1)?.[0];
+  const meant = named.length === 1 ? named[0] : named.find(({ name }) => name === `cluster ${first}`);
   if (meant) return { command: meant, used: 1 };
   const byVerb = registry.all.filter(({ name, aliases = [] }) =>
     [name, ...aliases].some((phrase) => phrase.split(' ')[1] === first),
@@ -220,6 +220,17 @@ function fitOf(command: Command, line: string, registry: Registry): Suggestion['
   const read = readValues(command.args, parsed.values);
   if (read.ok) return 'complete';
   return read.problems.every(({ field }) => !parsed.values[field]?.trim()) ? 'lacking' : 'wrong';
+}
+
+/** `cluster get dev-1 pods` says what `cluster get pods dev-1` does: only one of the two words is among what the first place takes. */
+function turnAround({ args, positional }: Command, values: Record<string, string>): void {
+  const [first = '', second = ''] = positional;
+  const choices = args.shape[first];
+  const [given, other] = [values[first], values[second]];
+  if (!(choices instanceof z.ZodEnum) || given === undefined || other === undefined) return;
+  if (choices.options.includes(given) || !choices.options.includes(other)) return;
+  values[first] = other;
+  values[second] = given;
 }
 
 type Arguments = { values: Record<string, string> } | { message: string; at: number };
@@ -297,5 +308,6 @@ function readArguments(command: Command, tokens: Token[], line: string): Argumen
     if (wrong) return wrong;
   }
   if (conditions.length > 0) values.where = [values.where, ...conditions].filter(Boolean).join(' ');
+  turnAround(command, values);
   return { values };
 }

@@ -106,7 +106,16 @@ export interface Command {
   summary: string;
   /** Complete lines; each is executed in the tests. */
   examples: string[];
-  group: 'Clusters' | 'Apps' | 'Jobs and approvals' | 'Provisioners' | 'KQueen';
+  group:
+    | 'Clusters'
+    | 'Nodes'
+    | 'Apps'
+    | 'Add-ons'
+    | 'Backups'
+    | 'Network and images'
+    | 'Jobs and approvals'
+    | 'Provisioners'
+    | 'KQueen';
   policy: Policy;
   /** Whether it can change anything. */
   changes: boolean;

@@ -52,7 +52,7 @@ describe('what people type', () => {
     ['show cluster dev-1', is('cluster show', { cluster: 'dev-1' })],
     ['show job k3f9x2ab', is('job show', { job: 'k3f9x2ab' })],
     ['get job k3f9x2ab', 'unknown'],
-    ['show dev-1', 'unknown'],
+    ['show dev-1', is('cluster show', { cluster: 'dev-1' })],
     ['delete dev-1', is('cluster delete', { cluster: 'dev-1' })],
     ['create dev-1', is('cluster create', { name: 'dev-1' })],
     // Aliases.
@@ -125,10 +125,18 @@ describe('what people type', () => {
     expect(read(text)).toEqual(wanted);
   });
 
+  test('two words the wrong way round are taken the right way, where only one order can be meant', () => {
+    const right = parse('cluster get topology dev-1', registry);
+    expect(parse('cluster get dev-1 topology', registry)).toEqual(right);
+    expect(parse('cluster get pods nodes', registry)).toMatchObject({ values: { what: 'pods', cluster: 'nodes' } });
+  });
+
   test('an error points at the word it is about', () => {
     const parsed = parse('cluster edit dev-1 colour=red', registry);
     expect(parsed).toMatchObject({ is: 'problem', at: 19 });
-    expect(parsed).toMatchObject({ message: expect.stringContaining('It takes: cluster, purpose, labels, owner.') });
+    expect(parsed).toMatchObject({
+      message: expect.stringContaining('It takes: cluster, purpose, labels, unlabel, owner.'),
+    });
   });
 
   test('the last of several positions is told when nothing is left to fill', () => {

@@ -15,7 +15,7 @@ export const addonChoose: Command = {
   name: 'addon choose',
   summary: 'Tick which add-ons a cluster is to have',
   examples: ['addon choose dev-1', 'addon choose dev-1 metrics-server=yes headlamp=no'],
-  group: 'Apps',
+  group: 'Add-ons',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

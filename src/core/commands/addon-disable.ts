@@ -13,7 +13,7 @@ export const addonDisable: Command = {
   aliases: ['addon off', 'addon remove'],
   summary: 'Turn an add-on off, with a list of what goes and what stays',
   examples: ['addon disable dev-1 metrics-server', 'addon disable dev-1 cert-manager data=yes'],
-  group: 'Apps',
+  group: 'Add-ons',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

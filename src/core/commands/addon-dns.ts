@@ -13,7 +13,7 @@ export const addonDns: Command = {
   aliases: ['cluster dns', 'dns check'],
   summary: 'Check that names resolve inside a cluster',
   examples: ['addon dns dev-1', 'addon dns dev-1 registry.example.com'],
-  group: 'Apps',
+  group: 'Add-ons',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

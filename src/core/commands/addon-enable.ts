@@ -32,7 +32,7 @@ export const addonEnable: Command = {
   aliases: ['addon on', 'addon add', 'addon install'],
   summary: 'Turn an add-on on, such as metrics-server or traefik',
   examples: ['addon enable dev-1', 'addon enable dev-1 metrics-server', 'addon enable dev-1 traefik within=15m'],
-  group: 'Apps',
+  group: 'Add-ons',
   policy: 'cluster:update',
   changes: true,
   args: z.object({
@@ -60,7 +60,7 @@ export const addonUpgrade: Command = {
   aliases: ['addon update'],
   summary: 'Bring an add-on to the version that is offered now',
   examples: ['addon upgrade dev-1 metrics-server'],
-  group: 'Apps',
+  group: 'Add-ons',
   policy: 'cluster:update',
   changes: true,
   args: z.object({ cluster: clusterField, addon: addonField, ...turnFields }),

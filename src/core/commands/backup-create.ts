@@ -13,7 +13,7 @@ export const backupCreate: Command = {
   aliases: ['cluster backup'],
   summary: 'Keep what is in a cluster, outside of it',
   examples: ['backup create dev-1', 'backup create dev-1 namespaces=shop,cart secrets=yes'],
-  group: 'Clusters',
+  group: 'Backups',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

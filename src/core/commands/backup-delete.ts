@@ -14,7 +14,7 @@ export const backupDelete: Command = {
   name: 'backup delete',
   summary: 'Delete a backup',
   examples: ['backup delete k3f9x2', 'backup delete k3f9x2 confirm=k3f9x2'],
-  group: 'Clusters',
+  group: 'Backups',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

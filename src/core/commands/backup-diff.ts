@@ -13,7 +13,7 @@ export const backupDiff: Command = {
   name: 'backup diff',
   summary: 'What differs between a backup and a cluster now',
   examples: ['backup diff k3f9x2', 'backup diff k3f9x2 cluster=dev-2', 'backup diff k3f9x2 against=p8w2mm'],
-  group: 'Clusters',
+  group: 'Backups',
   policy: 'cluster:access',
   changes: false,
   args: z.object({

@@ -18,7 +18,7 @@ export const backupList: Command = {
   aliases: ['backups'],
   summary: 'The backups that are kept, newest first',
   examples: ['backup list', 'backup list dev-1'],
-  group: 'Clusters',
+  group: 'Backups',
   policy: 'cluster:list',
   changes: false,
   args: z.object({
@@ -96,7 +96,7 @@ export const backup: Command = {
   name: 'backup',
   summary: 'What backups are, and how to make and use them',
   examples: ['backup'],
-  group: 'Clusters',
+  group: 'Backups',
   policy: 'cluster:list',
   changes: false,
   args: z.object({}),

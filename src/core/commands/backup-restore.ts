@@ -11,7 +11,7 @@ export const backupRestore: Command = {
   name: 'backup restore',
   summary: 'Bring a backup back, into its cluster or another',
   examples: ['backup restore k3f9x2', 'backup restore k3f9x2 to=dev-2 namespaces=shop existing=overwrite'],
-  group: 'Clusters',
+  group: 'Backups',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

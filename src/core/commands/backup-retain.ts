@@ -30,7 +30,7 @@ export const backupRetain: Command = {
     'backup retain dev-1 keep=5 maxage=90d manual=yes',
     'backup retain dev-1 off',
   ],
-  group: 'Clusters',
+  group: 'Backups',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

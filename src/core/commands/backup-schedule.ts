@@ -39,7 +39,7 @@ export const backupSchedule: Command = {
     'backup schedule dev-1 off',
     'backup schedule dev-1',
   ],
-  group: 'Clusters',
+  group: 'Backups',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

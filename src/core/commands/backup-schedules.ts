@@ -17,7 +17,7 @@ export const backupSchedules: Command = {
   name: 'backup schedules',
   summary: 'Which clusters are backed up by themselves, and how it goes',
   examples: ['backup schedules'],
-  group: 'Clusters',
+  group: 'Backups',
   policy: 'cluster:list',
   changes: false,
   args: z.object({

@@ -13,7 +13,7 @@ export const backupShow: Command = {
   name: 'backup show',
   summary: 'What is in a backup, read back to see it is whole',
   examples: ['backup show k3f9x2'],
-  group: 'Clusters',
+  group: 'Backups',
   policy: 'cluster:get',
   changes: false,
   args: z.object({ backup: backupField }),

@@ -29,7 +29,7 @@ export const clusterAutoscale: Command = {
     'cluster autoscale dev-1 off pool=workers',
     'cluster autoscale dev-1 why',
   ],
-  group: 'Clusters',
+  group: 'Nodes',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

@@ -24,7 +24,7 @@ export const clusterGateways: Command = {
   aliases: ['cluster gateway'],
   summary: 'Nodes apart for what lets traffic in',
   examples: ['cluster gateways dev-1', 'cluster gateways dev-1 2', 'cluster gateways dev-1 +1'],
-  group: 'Clusters',
+  group: 'Nodes',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

@@ -24,7 +24,7 @@ export const clusterNetpol: Command = {
   aliases: ['cluster networkpolicy', 'cluster network-policy'],
   summary: 'Enforce network policies, or not',
   examples: ['cluster netpol dev-1', 'cluster netpol dev-1 on', 'cluster netpol dev-1 off'],
-  group: 'Clusters',
+  group: 'Network and images',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

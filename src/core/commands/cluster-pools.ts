@@ -18,7 +18,7 @@ export const clusterPools: Command = {
   aliases: ['cluster nodepools'],
   summary: 'The node pools of a cluster, each to be scaled',
   examples: ['cluster pools dev-1'],
-  group: 'Clusters',
+  group: 'Nodes',
   policy: 'cluster:get',
   changes: false,
   args: z.object({ cluster: clusterField }),

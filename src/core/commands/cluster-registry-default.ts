@@ -18,7 +18,7 @@ export const registryDefault: Command = {
     'registry default mirrors="docker.io=mirror.example.com/dockerhub"',
     'registry default mirrors=none',
   ],
-  group: 'Clusters',
+  group: 'Network and images',
   policy: 'registry:update',
   changes: true,
   args: z.object({ mirrors: field(mirrorsField.optional(), { ...mirrorsField.meta(), label: 'Mirrors' }) }),

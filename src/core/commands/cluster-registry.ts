@@ -64,7 +64,7 @@ export const clusterRegistry: Command = {
     'cluster registry dev-1 mirrors="docker.io=mirror.example.com/dockerhub"',
     'cluster registry dev-1 remove=secret',
   ],
-  group: 'Clusters',
+  group: 'Network and images',
   policy: 'cluster:update',
   changes: true,
   args: z.object({
@@ -177,7 +177,7 @@ export const clusterRegistryShow: Command = {
   aliases: ['registry show'],
   summary: 'Show registry mirrors and pull secret of a cluster',
   examples: ['cluster registry show dev-1'],
-  group: 'Clusters',
+  group: 'Network and images',
   policy: 'cluster:get',
   changes: false,
   args: z.object({ cluster: clusterField }),

@@ -32,7 +32,7 @@ export const clusterRepair: Command = {
     'cluster repair dev-1 auto on limit=2/h',
     'cluster repair dev-1 auto off',
   ],
-  group: 'Clusters',
+  group: 'Nodes',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

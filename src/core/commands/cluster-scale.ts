@@ -29,7 +29,7 @@ export const clusterScale: Command = {
   aliases: ['cluster resize'],
   summary: 'More or fewer nodes',
   examples: ['cluster scale dev-1 nodes=5', 'cluster scale dev-1 nodes=+1 pool=workers'],
-  group: 'Clusters',
+  group: 'Nodes',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

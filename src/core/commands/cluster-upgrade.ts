@@ -22,7 +22,7 @@ const patience = 4;
 /** Upgrades Kubernetes to a version that the provider offers for this cluster. */
 export const clusterUpgrade: Command = {
   name: 'cluster upgrade',
-  aliases: ['cluster update', 'upgrade'],
+  aliases: ['cluster update'],
   summary: 'Another Kubernetes version',
   examples: ['cluster upgrade dev-1', 'cluster upgrade dev-1 version=1.35'],
   group: 'Clusters',

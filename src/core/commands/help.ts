@@ -5,7 +5,17 @@ import { refusal } from '../policy.ts';
 import { field, fieldsOf } from '../schema.ts';
 import { toCaller } from './common.ts';
 
-const groups = ['Clusters', 'Apps', 'Jobs and approvals', 'Provisioners', 'KQueen'] as const;
+const groups = [
+  'Clusters',
+  'Nodes',
+  'Apps',
+  'Add-ons',
+  'Backups',
+  'Network and images',
+  'Jobs and approvals',
+  'Provisioners',
+  'KQueen',
+] as const;
 
 /** What most people do most often, in the order of a cluster's life. */
 const first = ['cluster create', 'home', 'clusters', 'cluster access', 'cluster check', 'approvals'];

@@ -10,7 +10,7 @@ export const networkAllow: Command = {
   name: 'network allow',
   summary: 'Let something into a namespace, or out of it',
   examples: ['network allow dev-1 shop from=web', 'network allow dev-1 shop from=ingress to=outside'],
-  group: 'Clusters',
+  group: 'Network and images',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

@@ -10,7 +10,7 @@ export const networkDeny: Command = {
   name: 'network deny',
   summary: 'Keep all out of a namespace but what is let through',
   examples: ['network deny dev-1 shop', 'network deny dev-1 shop from=same,ingress direction=in'],
-  group: 'Clusters',
+  group: 'Network and images',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

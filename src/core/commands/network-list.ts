@@ -15,7 +15,7 @@ export const networkList: Command = {
   aliases: ['networks'],
   summary: 'Which pods may talk to which, in words',
   examples: ['network list dev-1', 'network list dev-1 shop'],
-  group: 'Clusters',
+  group: 'Network and images',
   policy: 'cluster:get',
   changes: false,
   args: z.object({ cluster: clusterField, namespace: someNamespace }),

@@ -10,7 +10,7 @@ export const networkRemove: Command = {
   name: 'network remove',
   summary: 'Take network rules of a namespace away again',
   examples: ['network remove dev-1 shop', 'network remove dev-1 shop kqueen-from-web'],
-  group: 'Clusters',
+  group: 'Network and images',
   policy: 'cluster:update',
   changes: true,
   args: z.object({

@@ -12,7 +12,7 @@ export const nodeList: Command = {
   aliases: ['nodes'],
   summary: 'Show the nodes of a cluster, and what can be done with each',
   examples: ['node list dev-1', 'nodes dev-1'],
-  group: 'Clusters',
+  group: 'Nodes',
   policy: 'cluster:get',
   changes: false,
   args: z.object({

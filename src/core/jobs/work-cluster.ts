@@ -74,9 +74,11 @@ export const workCluster: JobKind = {
   },
 };
 
-/** The cluster as it is wanted to be from now on, where its provider was asked for another number of nodes, with the pools it shows now. */
+/** The cluster as it is wanted to be from now on, where its provider was asked for other nodes or add-ons, with the pools it shows now. */
 function asWanted({ job, cluster, seen, wanted }: Look): Cluster {
-  if (job.update?.nodes === undefined || wanted === undefined || wanted instanceof Fault) return cluster;
+  const { nodes: asked, addons } = job.update ?? {};
+  if (asked === undefined && addons === undefined) return cluster;
+  if (wanted === undefined || wanted instanceof Fault) return cluster;
   const { spec, summary, nodes } = wanted;
   const shown = seen instanceof Fault ? cluster : withObservation(cluster, seen);
   return { ...shown, spec, summary, ...(nodes === undefined ? {} : { nodes }) };
