@@ -9,7 +9,7 @@ import { type Slack, startSlack } from '../counterparts/slack/index.ts';
 import { type Account, startTeamsService, type TeamsService } from '../counterparts/teams/service.ts';
 import { eventually, freePort } from '../servers.ts';
 import { startTestKQueen, type TestKQueen } from '../story/kqueen.ts';
-import { type Chat, chats, type Seat, type Seen, type Who } from './seat.ts';
+import { type Chat, chats, liveTitle, type Seat, type Seen, type Who } from './seat.ts';
 import { slackSeat } from './slack-seat.ts';
 import { type Step, steps } from './steps.ts';
 import { teamsSeat } from './teams-seat.ts';
@@ -29,9 +29,6 @@ const accounts: Record<Who, Account> = { admin: account('grace', 1), developer: 
 
 /** What came of one thing that was said or pressed: how it was answered, and what it was headed with. */
 type Result = `${Seen['kind']}: ${string}` | 'nothing';
-/** Of a live message: how far it has come is a matter of the moment. */
-const liveTitle =
-  /^.+ ([\w-]+): (?:queued|running|waiting|succeeded|failed|approved|denied|cancelled|your decision|withdrawn)\b.*|^Cluster ([\w-]+) is ready$/;
 
 const link: Result = 'card: a link';
 /** By `command`, and by `command > button`, in order. */
@@ -108,14 +105,17 @@ const open: Record<Chat, () => Promise<World>> = {
       bootstrapAdmins: [`teams:${tenantId}:${accounts.admin.aadObjectId}`],
     });
     const seat = (who: Who) =>
-      teamsSeat({
-        botUrl: `${kqueen.url}/api/messages`,
-        service,
-        bot,
-        person: accounts[who],
-        tenantId,
-        conversation: { id: `a:personal-${accounts[who].id}`, conversationType: 'personal' },
-      });
+      teamsSeat(
+        {
+          botUrl: `${kqueen.url}/api/messages`,
+          service,
+          bot,
+          person: accounts[who],
+          tenantId,
+          conversation: { id: `a:personal-${accounts[who].id}`, conversationType: 'personal' },
+        },
+        () => answeredBy(kqueen),
+      );
     return {
       kqueen,
       seats: { admin: seat('admin'), developer: seat('developer') },
@@ -145,7 +145,10 @@ const open: Record<Chat, () => Promise<World>> = {
     };
     return {
       kqueen,
-      seats: { admin: terminalSeat(terminal, paper, 'grace'), developer: terminalSeat(terminal, paper, 'ada') },
+      seats: {
+        admin: terminalSeat(terminal, paper, 'grace', () => answeredBy(kqueen)),
+        developer: terminalSeat(terminal, paper, 'ada', () => answeredBy(kqueen)),
+      },
       close: () => kqueen.end(),
     };
   },

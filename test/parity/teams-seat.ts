@@ -2,7 +2,7 @@
 import { execute, type Seat as Place, say } from '../counterparts/teams/person.ts';
 import type { TeamsService } from '../counterparts/teams/service.ts';
 import { eventually } from '../servers.ts';
-import { type Offered, passing, type Seat, type Seen, settled } from './seat.ts';
+import { awaited, liveTitle, type Offered, passing, type Seat, type Seen, settled } from './seat.ts';
 
 type Node = Record<string, unknown>;
 
@@ -19,8 +19,8 @@ function wordsOf(card: unknown): string {
     .join('\n');
 }
 
-/** Opens the seat of a person in their personal chat. */
-export function teamsSeat(place: Place): Seat {
+/** Opens the seat of a person in their personal chat. `answered` counts the commands that KQueen has answered so far. */
+export function teamsSeat(place: Place, answered: () => Promise<number>): Seat {
   const service: TeamsService = place.service;
   const screen = () =>
     service.messages.filter(({ conversation, removed }) => conversation === place.conversation.id && !removed);
@@ -75,14 +75,21 @@ export function teamsSeat(place: Place): Seat {
 
   async function after(act: () => Promise<unknown>, on?: string): Promise<Seen> {
     const before = new Map(screen().map(({ id, edits }) => [id, edits]));
+    const answers = await answered();
     const instead = await act();
     if (on !== undefined && instead !== undefined && !passing.test(wordsOf(instead))) return seen(on, instead);
     const fresh = () =>
       screen().filter((each) => before.get(each.id) !== each.edits && !passing.test(wordsOf(cardOf(each))));
-    await eventually('an answer', () => fresh().length > 0, { timeoutMs: 20_000 });
+    // What was there before and was edited is the notifier's, and so is what tells how a job goes.
+    const isNew = ({ id }: { id: string }) => !before.has(id);
+    const isLive = (each: ReturnType<typeof screen>[number]) => liveTitle.test(seen(each.id, cardOf(each)).title);
+    await awaited(
+      { answered, answers },
+      () => fresh().find((each) => isNew(each) && !isLive(each)),
+      () => fresh()[0],
+    );
     await settled(changes, 150);
-    // What was there before and was edited is the notifier's.
-    const message = fresh().find(({ id }) => !before.has(id)) ?? fresh()[0];
+    const message = fresh().find((each) => isNew(each) && !isLive(each)) ?? fresh().find(isNew) ?? fresh()[0];
     if (!message) throw new Error('an answer that went away');
     return seen(message.id, cardOf(message));
   }

@@ -1,7 +1,7 @@
 /** The terminal for the parity run: what is printed is read, and buttons are typed as it says. */
 import type { Terminal } from '../../src/bot/text/terminal.ts';
 import { eventually } from '../servers.ts';
-import { passing, type Seat, type Seen, settled } from './seat.ts';
+import { awaited, liveTitle, passing, type Seat, type Seen, settled } from './seat.ts';
 
 /** What a terminal has printed and asked so far. */
 export interface Paper {
@@ -10,8 +10,13 @@ export interface Paper {
   asked: string[];
 }
 
-/** Opens the seat of a person, who leaves every form as it is. */
-export function terminalSeat(terminal: () => Terminal, paper: Paper, name: string): Seat {
+/** Opens the seat of a person, who leaves every form as it is. `answered` counts the commands that KQueen has answered so far. */
+export function terminalSeat(
+  terminal: () => Terminal,
+  paper: Paper,
+  name: string,
+  answered: () => Promise<number>,
+): Seat {
   const mine = () => paper.printed.filter((each) => each.name === name).map(({ text }) => text);
   const questions = () => paper.asked.filter((each) => each === name).length;
   // Beside cards there are the numbers of their buttons, and files between lines of dashes.
@@ -35,11 +40,16 @@ export function terminalSeat(terminal: () => Terminal, paper: Paper, name: strin
   async function say(line: string): Promise<Seen> {
     const before = mine().length;
     const asked = questions();
+    const answers = await answered();
     await terminal().say(name, line);
-    const text = await eventually('an answer', () =>
+    const fresh = () =>
       mine()
         .slice(before)
-        .find((each) => isCard(each) && !passing.test(each)),
+        .filter((each) => isCard(each) && !passing.test(each));
+    const text = await awaited(
+      { answered, answers },
+      () => fresh().find((each) => !liveTitle.test(seen(each, false).title)),
+      () => fresh()[0],
     );
     return seen(text, questions() > asked);
   }
