@@ -250,7 +250,7 @@ describe('cluster upgrade', () => {
     await running({ version: '1.33.6', spec: { ...spec, version: '1.33.6' } });
   });
 
-  test('offers what the provider has for it, with what to know of each', async () => {
+  test('seeds 40: offers what the provider has for it, with what to know of each', async () => {
     const form = await stage.say('dev', 'cluster upgrade dev-1');
     expect(form.form).toMatchObject({
       intro: 'It has Kubernetes 1.33.6 now.',
@@ -269,7 +269,7 @@ describe('cluster upgrade', () => {
     });
   });
 
-  test('1.34 means the newest 1.34', async () => {
+  test('seeds 40: 1.34 means the newest 1.34', async () => {
     expect(words(await stage.say('dev', 'cluster upgrade dev-1 version=1.34'))).toMatch(/1\.33\.6 → 1\.34\.2/);
     expect(words(await stage.say('dev', 'upgrade dev-1 to v1.34.2'))).toMatch(/1\.33\.6 → 1\.34\.2/);
   });
