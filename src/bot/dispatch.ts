@@ -55,9 +55,12 @@ export interface DispatchParts {
   patienceMs?: number;
 }
 
+/** How long an event waits for its answer unless something else is said, in milliseconds: people are told within 2.5 s that it takes longer. */
+export const usualPatienceMs = 1_800;
+
 /** The one entrance for everything that a person does in a chat. */
 export function createDispatch(parts: DispatchParts): Handle {
-  const patience = parts.patienceMs ?? 1_800;
+  const patience = parts.patienceMs ?? usualPatienceMs;
   return async (inbound) => {
     const correlation = parts.newId(8);
     const work = answerTo(parts, inbound, correlation);

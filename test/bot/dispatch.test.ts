@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { usualPatienceMs } from '../../src/bot/dispatch.ts';
 import { plainCard } from '../../src/core/card.ts';
 import type { Command, Registry } from '../../src/core/command.ts';
 import { registry } from '../../src/core/commands/index.ts';
@@ -119,7 +120,10 @@ describe('an answer that takes its time', () => {
   // durable-ack: never later than 2.5 s.
   test('is announced in time and given later in the same place', async () => {
     const { say, told } = await open({
-      parts: { registry: slowly(2_300, { audience: 'caller', card: plainCard('Late', 'x') }) },
+      parts: {
+        patienceMs: usualPatienceMs,
+        registry: slowly(2_300, { audience: 'caller', card: plainCard('Late', 'x') }),
+      },
     });
     const began = performance.now();
     expect((await say('dev', 'test it')).card?.title).toBe('Still working');

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { usualPatienceMs } from '../../src/bot/dispatch.ts';
 import { type SandboxProvider, startSandboxProvider } from '../engines/sandbox-provider.ts';
 import { eventually } from '../servers.ts';
 import { openStage, org, type Stage, words } from './stage.ts';
@@ -12,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => provider.stop());
 beforeEach(async () => {
   // As long as people really wait.
-  stage = await openStage({ provider, parts: { patienceMs: 1_800 } });
+  stage = await openStage({ provider, parts: { patienceMs: usualPatienceMs } });
 });
 afterEach(async () => {
   await provider.ask('PUT', '/v1/admin/faults', []);

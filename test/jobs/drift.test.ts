@@ -325,7 +325,10 @@ describe('a cluster of the sandbox provider, changed by hand', () => {
     const show = await stage.say('dev', 'cluster show dev-1');
     expect(show.card?.tone).toBe('warn');
     expect(words(await stage.say('dev', 'clusters'))).toMatch(/Ready, [a-z, ]*changed by hand/);
-    expect(show.card?.buttons.map(({ label }) => label)).toContain('Accept');
+    const offered = async (who: 'dev' | 'anna') =>
+      (await stage.say(who, 'cluster show dev-1')).card?.buttons.map(({ label }) => label);
+    expect(await offered('anna')).toContain('Accept');
+    expect(await offered('dev')).not.toContain('Accept');
     await scaleByHand(2);
     await sweep();
     expect((await stage.cluster('dev-1'))?.drift).toBeUndefined();
