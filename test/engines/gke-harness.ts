@@ -1,6 +1,7 @@
 import { gke } from '../../src/engines/gke/index.ts';
 import { refusals } from '../counterparts/google/errors.ts';
 import { type GoogleServer, openGoogleServer, strangePath } from '../counterparts/google/index.ts';
+import { groupsOf } from '../counterparts/google/machines.ts';
 import { startTcpProxy } from '../proxy.ts';
 import type { Harness, HarnessOptions } from './harness.ts';
 
@@ -78,6 +79,15 @@ export async function openGkeHarness(options: HarnessOptions = {}): Promise<GkeH
     requests: async () => google.counts.all,
     secrets: async () => google.signIn.issued(),
     made: async (name) => google.world.made(name),
+    async machines({ externalName }) {
+      const cluster = google.world.clusters('-').find(({ name }) => name === externalName);
+      if (!cluster) return [];
+      return cluster.pools.flatMap((pool) =>
+        groupsOf(cluster, pool).flatMap(({ machines }) =>
+          machines.map(({ name, id }) => ({ node: name, id, pool: pool.name })),
+        ),
+      );
+    },
     openConnections: () => proxy.open(),
     faults: {
       async loseCreateAnswer() {

@@ -94,6 +94,15 @@ describe("Google's refusals", () => {
         faultFor(
           403,
           'PERMISSION_DENIED',
+          "Required 'compute.instanceGroupManagers.update' permission for 'projects/my-project-123/zones/europe-west3-a/instanceGroupManagers/gke-dev-grp'",
+        ),
+        'compute.instanceGroupManagers.update',
+        'roles/compute.instanceAdmin.v1',
+      ],
+      [
+        faultFor(
+          403,
+          'PERMISSION_DENIED',
           'Permission denied.',
           info('IAM_PERMISSION_DENIED', { permission: 'container.operations.get' }),
         ),

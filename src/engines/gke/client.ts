@@ -10,10 +10,12 @@ import { findCluster, findOwn, foreign, gone, placeOf } from './find.ts';
 import { type Google, openGoogle } from './google.ts';
 import { kubeconfigFor, pluginUser } from './kubeconfig.ts';
 import { isMarked, isMine, marksOf, unmarked } from './labels.ts';
+import { openMachines } from './machines.ts';
 import { observe, operationsOf } from './observe.ts';
 import { handleOf, isRunning, newest, tell } from './operations.ts';
 import { kubeconfigMs } from './pure.ts';
 import { googleErrorOf } from './refusals.ts';
+import { machineStanding, readMachineHandle, retireMachine, withMachine } from './retire.ts';
 import { GkeCluster, type GkeProvisioner } from './schema.ts';
 import { externalOf, locationOf, stateOf } from './seen.ts';
 import { updateCluster } from './update.ts';
@@ -35,7 +37,16 @@ export async function openGkeClient(params: GkeProvisioner): Promise<EngineClien
   }
 
   return {
-    observe: async (target, call) => observe(google, api, target, place(target), call),
+    async observe(target, call) {
+      const { operation, ...rest } = target;
+      const machine = readMachineHandle(operation);
+      if (!machine) return observe(google, api, target, place(target), call);
+      const [seen, standing] = await Promise.all([
+        observe(google, api, rest, place(target), call),
+        machineStanding(openMachines(google), machine, call),
+      ]);
+      return withMachine(seen, standing, google.secrets);
+    },
 
     async create(target, spec, call) {
       const wish = readSpec(GkeCluster, spec);
@@ -51,8 +62,10 @@ export async function openGkeClient(params: GkeProvisioner): Promise<EngineClien
 
     async update(target, update, call) {
       if (update.power !== undefined) cannot('Google Kubernetes Engine', 'stop or start');
-      if (update.retire !== undefined) cannot('Google Kubernetes Engine', 'replace single machines of');
-      return updateCluster(api, place(target), await own(target, call), update, call);
+      const cluster = await own(target, call);
+      const { retire } = update;
+      if (retire) return retireMachine(api, openMachines(google), place(target), cluster, { ...update, retire }, call);
+      return updateCluster(api, place(target), cluster, update, call);
     },
 
     delete: async (target, call) => deleteCluster(api, target, place(target), call),

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import type { compute_v1 } from 'googleapis/build/src/apis/compute/index.js';
 import type { container_v1 } from 'googleapis/build/src/apis/container/index.js';
 import type { z } from 'zod';
 import { Fault } from '../../core/errors.ts';
@@ -11,7 +12,7 @@ import { readGoogleError, refusalFault } from './refusals.ts';
 import type { GkeProvisioner } from './schema.ts';
 import { accountName, explainSignIn, openSignIn } from './sign-in.ts';
 import { openTokens } from './tokens.ts';
-import { type Fetch, openTransport } from './transport.ts';
+import { type Fetch, openTransport, type Transport } from './transport.ts';
 import { readAnswer } from './wire.ts';
 
 /** What is handed to every call of Google's library: our connection, our token, no retries of its own. */
@@ -25,7 +26,19 @@ export interface SdkOptions {
   noProxy: RegExp[];
 }
 
+/** Whether a request changes anything, and how; a read that Google takes by POST is a GET here, and may be repeated like one. */
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+/**
+ * One request of the library within the call, its answer read by `shape`. Reads are repeated twice when the connection fails; nothing else ever
+ * is. Whatever goes wrong is a Fault, a 404 as well.
+ */
+type Ask = <T extends z.ZodType>(
+  method: Method,
+  shape: T,
+  call: Call,
+  send: (options: SdkOptions) => Promise<unknown>,
+) => Promise<z.infer<T>>;
 
 /** The connection to one project at Google. */
 export interface Google {
@@ -35,17 +48,12 @@ export interface Google {
   secrets: readonly string[];
   /** The container API of Google's library. */
   container: container_v1.Container;
-  /**
-   * One request of the library within the call, its answer read by `shape`. Reads are repeated twice when the connection fails; nothing else ever
-   * is. Whatever goes wrong is a Fault, a 404 as well.
-   */
-  ask<T extends z.ZodType>(
-    method: Method,
-    shape: T,
-    call: Call,
-    send: (options: SdkOptions) => Promise<unknown>,
-  ): Promise<z.infer<T>>;
-  /** A read of the compute API, for which there is no library here; null when it answers that there is no such thing. */
+  ask: Ask;
+  /** The compute API of Google's library, loaded when the first machine is asked for: few clusters ever need it. */
+  computeLibrary(): Promise<compute_v1.Compute>;
+  /** The same as `ask`, for requests of the compute API. */
+  askCompute: Ask;
+  /** A list of the compute API, read without the library; null when it answers that there is no such thing. */
   compute(path: string, query: Record<string, string | number | undefined>, call: Call): Promise<unknown>;
   /** An access token that is good for so many milliseconds at least. */
   token(call: Call, leastMs?: number): Promise<string>;
@@ -82,9 +90,11 @@ export async function openGoogle(params: GkeProvisioner): Promise<Google> {
   });
   const tokens = openTokens(await openSignIn(key, signInHttp, `${tokenUrl.pathname}${tokenUrl.search}`));
   const transport = openTransport(base, params.caBundle ?? '');
+  const computeBase = params.apiEndpoint ? base : new URL(computeAddress);
+  const computeTransport = params.apiEndpoint ? transport : openTransport(computeBase, params.caBundle ?? '');
   let computeToken = '';
   const computeHttp: Http = openHttp({
-    base: params.apiEndpoint ? base.href.replace(/\/$/, '') : computeAddress,
+    base: computeBase.href.replace(/\/$/, ''),
     provider,
     async authorize(call) {
       computeToken = await tokens.get(call);
@@ -107,6 +117,7 @@ export async function openGoogle(params: GkeProvisioner): Promise<Google> {
   });
 
   async function once<T extends z.ZodType>(
+    over: Transport,
     method: Method,
     shape: T,
     call: Call,
@@ -117,7 +128,7 @@ export async function openGoogle(params: GkeProvisioner): Promise<Google> {
     const token = await tokens.get(call);
     const asked: Asked = { provider, method, secrets: [...secrets, token] };
     if (signal.aborted) throw timeoutFault(asked, gaveUp(call), false);
-    const exchange = transport.exchange(asked, call, signal);
+    const exchange = over.exchange(asked, call, signal);
     try {
       await send({
         signal,
@@ -139,7 +150,7 @@ export async function openGoogle(params: GkeProvisioner): Promise<Google> {
     if (answer.status === 401 && first) {
       // Refused unread: the token may have been revoked, or the clocks differ.
       tokens.drop(token);
-      return once(method, shape, call, signal, send, false);
+      return once(over, method, shape, call, signal, send, false);
     }
     if (answer.status >= 300 && answer.status < 400) throw redirectFault(asked, answer);
     if (answer.status === 404 && !readGoogleError(answer.text)) throw strangeAnswer(asked, answer);
@@ -149,17 +160,14 @@ export async function openGoogle(params: GkeProvisioner): Promise<Google> {
     return readAnswer(shape, body, method !== 'GET');
   }
 
-  return {
-    project,
-    account: accountName(key),
-    secrets,
-    container: load('v1'),
-    async ask(method, shape, call, send) {
+  const askOver =
+    (over: Transport): Ask =>
+    async (method, shape, call, send) => {
       const { signal, done } = boundTo(call);
       try {
         for (let attempt = 0; ; attempt += 1) {
           try {
-            return await once(method, shape, call, signal, send, true);
+            return await once(over, method, shape, call, signal, send, true);
           } catch (thrown) {
             const pause = method === 'GET' && attempt < repeats ? pauseBefore(thrown, attempt) : null;
             if (pause === null || Date.now() + pause >= call.deadline || signal.aborted) throw thrown;
@@ -169,7 +177,16 @@ export async function openGoogle(params: GkeProvisioner): Promise<Google> {
       } finally {
         done();
       }
-    },
+    };
+
+  return {
+    project,
+    account: accountName(key),
+    secrets,
+    container: load('v1'),
+    ask: askOver(transport),
+    computeLibrary: async () => (await import('googleapis/build/src/apis/compute/index.js')).compute('v1'),
+    askCompute: askOver(computeTransport),
     async compute(path, query, call) {
       const answer = await computeHttp.send({ path, query }, call);
       return answer.status === 404 ? null : answer.body;
@@ -177,7 +194,7 @@ export async function openGoogle(params: GkeProvisioner): Promise<Google> {
     token: (call, leastMs) => tokens.get(call, leastMs),
     async close() {
       tokens.close();
-      await Promise.all([transport.close(), computeHttp.close(), signInHttp.close()]);
+      await Promise.all([transport.close(), computeTransport.close(), computeHttp.close(), signInHttp.close()]);
     },
   };
 }

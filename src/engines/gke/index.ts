@@ -23,11 +23,9 @@ export const gke: Engine = {
     addons: true,
     networkPolicy: true,
     gateways: true,
-    retire: false,
+    retire: true,
   },
   instead: {
-    retire:
-      'Google replaces broken nodes by itself where auto-repair is on; else recreate the machine in its instance group at Google.',
     power:
       'GKE cannot stop a cluster. Scale its node pools to 0: the control plane and the disks go on costing, the machines do not.',
     cancel:

@@ -160,7 +160,7 @@ function projectMissing(message: string): boolean {
   return (
     /project.{0,80}(not found|does not exist|deleted)|(not found|does not exist).{0,20}project ['"]?[\w.:-]+['"]?\.?$/i.test(
       message,
-    ) && !/clusters?\//.test(message)
+    ) && !/clusters?\/|\/(zones|regions)\/[^/]+\/\w/.test(message)
   );
 }
 
@@ -221,6 +221,8 @@ const serviceAccountUser: Meaning = {
 /** The least role with a permission, as the guide names it. */
 function roleFor(permission: string): string {
   if (permission.startsWith('container.')) return 'roles/container.admin';
+  if (/^compute\..*\.update$/.test(permission))
+    return 'roles/compute.instanceAdmin.v1 (or the smaller one of the guide)';
   if (permission.startsWith('compute.')) return 'roles/compute.viewer';
   if (permission.startsWith('iam.serviceAccounts.')) return 'roles/iam.serviceAccountUser';
   return `that has ${oneLine(permission, [], 80)}`;

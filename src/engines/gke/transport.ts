@@ -56,7 +56,8 @@ export function openTransport(base: URL, caBundle: string): Transport {
           agent.request({
             origin: base.origin,
             path: `${prefix}${url.pathname}${url.search}`,
-            method: asked.method as 'GET' | 'POST' | 'PUT' | 'DELETE',
+            // As the library has it: some reads go by POST, and are no change all the same.
+            method: (init?.method ?? asked.method) as 'GET' | 'POST' | 'PUT' | 'DELETE',
             headers: Object.fromEntries(headers),
             body: typeof init?.body === 'string' ? init.body : null,
             signal,

@@ -34,7 +34,8 @@ export async function updateCluster(
   return step ? { id: handleOf(place.location, await step()) } : null;
 }
 
-function refuseWhileBusy({ name }: Place, cluster: ClusterAnswer): void {
+/** Throws while something else goes on at the cluster. */
+export function refuseWhileBusy({ name }: Place, cluster: ClusterAnswer): void {
   const state = stateOf(cluster.status);
   if (state === 'running') {
     const busy = cluster.nodePools.find((pool) => ['PROVISIONING', 'RECONCILING', 'STOPPING'].includes(pool.status));
@@ -45,7 +46,8 @@ function refuseWhileBusy({ name }: Place, cluster: ClusterAnswer): void {
   throw waiting(`Google is still at work on the cluster ${name}.`);
 }
 
-function waiting(message: string): Fault {
+/** What passes by itself. */
+export function waiting(message: string): Fault {
   return new Fault('conflict', message, { retryable: true, next: 'KQueen tries again by itself.' });
 }
 
@@ -108,7 +110,8 @@ function addonStep(api: Api, place: Place, cluster: ClusterAnswer, wanted: Clust
   return config ? () => api.update(place, { desiredAddonsConfig: config }, call) : null;
 }
 
-function poolToChange({ name }: Place, cluster: ClusterAnswer, wanted: string | undefined): PoolAnswer {
+/** The pool of this name, or the first one. */
+export function poolToChange({ name }: Place, cluster: ClusterAnswer, wanted: string | undefined): PoolAnswer {
   const pool = wanted === undefined ? cluster.nodePools[0] : cluster.nodePools.find((each) => each.name === wanted);
   if (pool) return pool;
   const there = cluster.nodePools.map((each) => each.name).join(', ');

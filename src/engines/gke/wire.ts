@@ -174,6 +174,28 @@ export const MachineTypesAnswer = z.object({
 });
 export type MachineTypesAnswer = z.infer<typeof MachineTypesAnswer>;
 
+/** What is read of groups of machines (https://cloud.google.com/compute/docs/reference/rest/v1/instanceGroupManagers). */
+export const GroupAnswer = z.object({ targetSize: z.number().nullish() });
+export const MachineAnswer = z.object({
+  name: text,
+  id: text,
+  instance: text,
+  currentAction: text,
+  lastAttempt: z.object({ errors: z.object({ errors: listOf(z.object({ message: text })) }).nullish() }).nullish(),
+});
+export type MachineAnswer = z.infer<typeof MachineAnswer>;
+export const MachinesAnswer = z.object({ managedInstances: listOf(MachineAnswer), nextPageToken: text });
+export const InstanceAnswer = z.object({ creationTimestamp: text });
+
+/** An operation of the compute API, which is another thing than one of the container API. */
+export const ComputeOperationAnswer = z.object({
+  name: z.string().min(1),
+  status: text,
+  httpErrorMessage: text,
+  error: z.object({ errors: listOf(z.object({ code: text, message: text })) }).nullish(),
+});
+export type ComputeOperationAnswer = z.infer<typeof ComputeOperationAnswer>;
+
 /** Google's error body, wherever it answers 400 and above (https://google.aip.dev/193). */
 export const ErrorAnswer = z.object({
   error: z.object({

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { isZonal, machineTypes, offeredIn, resolveVersion, zonesOf } from './catalog.ts';
 import { refusals } from './errors.ts';
+import { groupsOf, type MachineGroup } from './machines.ts';
 
 /** A message of the API: fields are read as they are needed. */
 export type Message = Record<string, unknown>;
@@ -16,6 +17,8 @@ export interface Pool {
   config: Message;
   autoscaling: Message | null;
   management: Message;
+  /** Made when they are first asked for. */
+  groups?: MachineGroup[];
 }
 
 export interface Cluster {
@@ -216,7 +219,7 @@ export function shownCluster(cluster: Cluster, base: string, project: string): M
       ...withoutFalse(object(asked.addonsConfig)),
     },
     autopilot: cluster.autopilot ? { enabled: true } : {},
-    nodePools: cluster.pools.map((pool) => shownPool(pool)),
+    nodePools: cluster.pools.map((pool) => shownPool(cluster, pool, project)),
     ipAllocationPolicy: { useIpAliases: true, ...object(asked.ipAllocationPolicy) },
     masterAuth: { clientCertificateConfig: {}, ...(cluster.ca ? { clusterCaCertificate: cluster.ca } : {}) },
   };
@@ -258,7 +261,7 @@ export function nodesOf(cluster: Cluster): number {
   return cluster.pools.reduce((sum, pool) => sum + pool.count * pool.locations.length, 0);
 }
 
-function shownPool(pool: Pool): Message {
+function shownPool(cluster: Cluster, pool: Pool, project: string): Message {
   return {
     name: pool.name,
     status: pool.status,
@@ -267,9 +270,9 @@ function shownPool(pool: Pool): Message {
     config: pool.config,
     management: pool.management,
     maxPodsConstraint: { maxPodsPerNode: '110' },
-    instanceGroupUrls: pool.locations.map(
-      (zone) =>
-        `https://www.googleapis.com/compute/v1/projects/x/zones/${zone}/instanceGroupManagers/gke-${pool.name}-grp`,
+    instanceGroupUrls: groupsOf(cluster, pool).map(
+      ({ zone, name }) =>
+        `https://www.googleapis.com/compute/v1/projects/${project}/zones/${zone}/instanceGroupManagers/${name}`,
     ),
     // Zero is left out like everything that is empty.
     ...(pool.count > 0 ? { initialNodeCount: pool.count } : {}),

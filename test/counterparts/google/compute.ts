@@ -1,15 +1,22 @@
-/** The two lists of the compute API that a form of clusters needs (https://cloud.google.com/compute/docs/reference/rest/v1). */
+/** The lists of the compute API that a form of clusters needs, and the machines of pools (https://cloud.google.com/compute/docs/reference/rest/v1). */
 import { deprecatedMachine, machineTypes, regions } from './catalog.ts';
 import type { Message } from './cluster.ts';
 import { refusals } from './errors.ts';
+import { type MachineOptions, machineRoutes } from './machines.ts';
 
 /** A page has at most so many items, whatever `maxResults` says: "list calls may return fewer". */
 const pageSize = 5;
 
-export function computeRoutes(project: string): (path: string, query: URLSearchParams) => Message {
-  return (path, query) => {
+export function computeRoutes(
+  options: MachineOptions,
+): (method: string, path: string, query: URLSearchParams, body: Message) => Message {
+  const { project } = options;
+  const ofMachines = machineRoutes(options);
+  return (method, path, query, body) => {
+    const answer = ofMachines(method, path, query, body);
+    if (answer) return answer;
     const found = /^\/compute\/v1\/projects\/([^/]+)\/zones(?:\/([^/]+)\/machineTypes)?$/.exec(path);
-    if (!found) throw refusals.badRequest(`This Google has no GET ${path}.`);
+    if (!found || method !== 'GET') throw refusals.badRequest(`This Google has no ${method} ${path}.`);
     if (found[1] !== project) {
       throw refusals.noProject(found[1] ?? '');
     }

@@ -11,7 +11,7 @@ export class Refusal extends Error {
     // `errors` stands beside `details` in recorded answers of the container API (GET of a missing cluster, k8s-config-connector).
     const errors = reason ? { errors: [{ message, domain: 'global', reason }] } : {};
     const more = details.length > 0 ? { details } : {};
-    this.body = { error: { code: status, message, ...errors, status: code, ...more } };
+    this.body = { error: { code: status, message, ...errors, ...(code ? { status: code } : {}), ...more } };
     this.headers = {};
   }
 
@@ -31,6 +31,8 @@ const requestInfo = { '@type': 'type.googleapis.com/google.rpc.RequestInfo', req
 export const refusals = {
   /** Recorded: `Not found: projects/…/locations/…/clusters/….` with reason notFound. */
   notFound: (path: string) => new Refusal(404, 'NOT_FOUND', `Not found: ${path}.`, [], 'notFound'),
+  /** As the compute API writes it, without a status: "The resource 'projects/…/zones/…/instances/…' was not found". */
+  computeNotFound: (path: string) => new Refusal(404, '', `The resource '${path}' was not found`, [], 'notFound'),
   /** terraform-provider-google: "Already exists: projects/x/locations/y/clusters/z." */
   alreadyExists: (path: string) => new Refusal(409, 'ALREADY_EXISTS', `Already exists: ${path}.`, [], 'alreadyExists'),
   badRequest: (message: string) => new Refusal(400, 'INVALID_ARGUMENT', message, [], 'badRequest'),

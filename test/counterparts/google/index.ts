@@ -82,7 +82,12 @@ export async function openGoogleServer(options: GoogleOptions = {}): Promise<Goo
   });
   const gaps: Gaps = { missingZones: [] };
   const container = containerRoutes(world, project, gaps);
-  const compute = computeRoutes(project);
+  const compute = computeRoutes({
+    project,
+    machineMs: (options.createMs ?? 500) * 0.4,
+    clusters: () => world.clusters('-'),
+    failure: () => world.troubles.updateFailure,
+  });
   const weather: Weather = { ...fair };
   const counts = { all: 0, writes: 0, tokens: 0 };
   const seen: string[] = [];
@@ -101,7 +106,7 @@ export async function openGoogleServer(options: GoogleOptions = {}): Promise<Goo
     if (weather.refusal) throw weather.refusal();
     if (path.startsWith('/compute/')) {
       if (weather.computeRefusal) throw weather.computeRefusal();
-      return compute(path, query);
+      return compute(method, path, query, object(body));
     }
     if (method === 'POST' && path.endsWith('/clusters')) lastCreate = body;
     return container({ method, path, body: object(body) });
@@ -118,7 +123,7 @@ export async function openGoogleServer(options: GoogleOptions = {}): Promise<Goo
     if (forToken) counts.tokens += 1;
     else {
       seen.push(`${method} ${path}`);
-      if (method !== 'GET') counts.writes += 1;
+      if (changes(method, path)) counts.writes += 1;
     }
     if (weather.hang) return;
     if (weather.page) {
@@ -134,7 +139,7 @@ export async function openGoogleServer(options: GoogleOptions = {}): Promise<Goo
     try {
       const body = answerOf(method, path, url.searchParams, parsed(raw), request.headers.authorization ?? '');
       const create = method === 'POST' && path.endsWith('/clusters');
-      if ((weather.loseAnswers && method !== 'GET') || (weather.loseCreate && create)) {
+      if ((weather.loseAnswers && changes(method, path)) || (weather.loseCreate && create)) {
         if (create) weather.loseCreate = false;
         request.socket.destroy();
         return;
@@ -200,6 +205,11 @@ export async function openGoogleServer(options: GoogleOptions = {}): Promise<Goo
       await world.close();
     },
   };
+}
+
+/** Managed instances are listed by POST, which changes nothing. */
+function changes(method: string, path: string): boolean {
+  return method !== 'GET' && !path.endsWith('/listManagedInstances');
 }
 
 function parsed(raw: string): unknown {

@@ -16,6 +16,7 @@ import {
   type Pool,
 } from './cluster.ts';
 import { refusals } from './errors.ts';
+import { resizeGroups } from './machines.ts';
 import { beginOperation, type Course, type Operation, resume, settle } from './operations.ts';
 import { compareVersions } from './versions.ts';
 
@@ -384,6 +385,7 @@ export function openWorld(options: WorldOptions): World {
         '',
         () => {
           pool.count = count;
+          resizeGroups(found, pool, count);
         },
         pool,
       );
