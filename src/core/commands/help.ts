@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Card, Part } from '../card.ts';
+import type { Card } from '../card.ts';
 import type { Command } from '../command.ts';
 import { refusal } from '../policy.ts';
 import { field, fieldsOf } from '../schema.ts';
@@ -61,10 +61,9 @@ function ofNoun(commands: readonly Command[], noun: string): Command[] {
 /** One screen: what to begin with, then everything by name. */
 function overview(allowed: readonly Command[], prefix: string, topic: string | undefined): Card {
   const begin = first.flatMap((name) => allowed.filter((each) => each.name === name));
-  const names = (group: Command['group']) => allowed.filter((each) => each.group === group).map(({ name }) => name);
-  const parts: Part[] = groups.flatMap((group) => {
-    const said = names(group).map((name) => `\`${name}\``);
-    return said.length > 0 ? [{ part: 'text' as const, text: `*${group}*: ${said.join(', ')}` }] : [];
+  const said = groups.flatMap((group) => {
+    const some = allowed.filter((each) => each.group === group);
+    return some.length > 0 ? [`*${group}*: ${byNoun(some)}`] : [];
   });
   const unknown = topic === undefined ? '' : `There is no command that begins with "${topic}". `;
   return {
@@ -79,7 +78,7 @@ function overview(allowed: readonly Command[], prefix: string, topic: string | u
           ...begin.map(({ name, summary }) => `\`${prefix}${name}\` ${summary}`),
         ].join('\n'),
       },
-      ...parts,
+      { part: 'text', text: said.join('\n') },
       {
         part: 'note',
         text: `More on some, or on one: ${prefix}help cluster, ${prefix}help cluster create. Everything that can be pressed can be typed.`,
@@ -90,6 +89,16 @@ function overview(allowed: readonly Command[], prefix: string, topic: string | u
       { label: 'My clusters', command: 'clusters mine' },
     ],
   };
+}
+
+/** Names of commands with each noun once: "`cluster` show, check; `health`". */
+function byNoun(commands: readonly Command[]): string {
+  const verbs = new Map<string, string[]>();
+  for (const { name } of commands) {
+    const [noun = '', ...verb] = name.split(' ');
+    verbs.set(noun, [...(verbs.get(noun) ?? []), ...(verb.length > 0 ? [verb.join(' ')] : [])]);
+  }
+  return [...verbs].map(([noun, all]) => [`\`${noun}\``, all.join(', ')].filter(Boolean).join(' ')).join('; ');
 }
 
 /** The commands of one noun with what they do. */
