@@ -160,7 +160,9 @@ function playOn(page: Page, url: string, shots: string, stop: () => Promise<void
     },
     async fill(label, value) {
       const controls = page.locator('input, textarea, [role=combobox]');
-      const field = controls.and(page.getByLabel(label)).last();
+      // Of "Nodes" and "Gateway nodes" the first is meant by its own name; what follows the name is its help.
+      const named = new RegExp(`^${label.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`);
+      const field = controls.and(page.getByLabel(named)).last();
       await field.waitFor();
       const kind = await field.evaluate(
         (element) => element.getAttribute('role') ?? element.getAttribute('type') ?? 'text',
