@@ -145,15 +145,20 @@ function follow(
   let status = 0;
   let rest = '';
   let failure: ApiFailure | undefined;
-  stream.on('response', (headers) => {
-    status = Number(headers[':status']);
-  });
-  stream.on('data', (text: string) => {
-    rest += text;
+  const take = (): void => {
     if (status !== 200) return;
     const lines = rest.split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) if (line !== '') onLine(parseObject(line));
+  };
+  stream.on('response', (headers) => {
+    status = Number(headers[':status']);
+    // What came in one piece with the headers may be read before them, and nothing else may come for long.
+    take();
+  });
+  stream.on('data', (text: string) => {
+    rest += text;
+    take();
   });
   stream.on('error', (error) => {
     failure = new ApiFailure(0, 'Unreachable', error.message);
