@@ -90,6 +90,11 @@ export async function openHeatHarness(options: HarnessOptions = {}): Promise<Hea
     requests: async () => cloud.requests(),
     secrets: async () => [cloud.user.password, ...cloud.world.secrets],
     made: async (name) => cloud.world.made(name),
+    async machines({ externalName }) {
+      const live = [...cloud.world.stacks.values()].find((each) => each.name === externalName && !each.deletedAt);
+      const workers = live ? cloud.world.servers(live).filter(({ parent }) => parent?.name === 'workers') : [];
+      return workers.map(({ host: node, physicalId: id }) => ({ node, id, pool: 'workers' }));
+    },
     openConnections: () => identity.open() + orchestration.open(),
     faults: {
       async loseCreateAnswer() {

@@ -24,6 +24,20 @@ export interface Changes {
   switchPower(stack: Stack, power: 'on' | 'off', call: Call): Promise<Operation | null>;
   /** Sets the tags; an update that changes nothing else. */
   retag(stack: Stack, tags: string[], call: Call): Promise<Operation>;
+  /** Throws where no update can begin. */
+  refuse(stack: Stack): void;
+  /** The parameters that an update changes, which one counts its pool, and whether that pool has more nodes by it than it is to have. */
+  wanted(
+    stack: Stack,
+    update: ClusterUpdate,
+    call: Call,
+  ): Promise<{ parameters: Record<string, unknown>; counter: string; fewer: boolean }>;
+  /** Begins an update with these parameters, and another template where one is given. */
+  put(
+    stack: Stack,
+    body: { parameters: Record<string, unknown>; template?: Record<string, unknown> },
+    call: Call,
+  ): Promise<Operation>;
   /** The handle of what was just begun at a stack that was seen as `before`. */
   begun(before: Stack, action: Handle['action'], call: Call): Promise<Operation>;
 }
@@ -135,6 +149,10 @@ export function openChanges(params: HeatProvisioner, api: Api, stacks: Stacks, t
     return wanted;
   }
 
+  function put(stack: Stack, body: Record<string, unknown>, call: Call): Promise<Operation> {
+    return patch(stack, { ...body, timeout_mins: params.timeoutMinutes, disable_rollback: !params.rollback }, call);
+  }
+
   /** Adds or takes away KQueen's tags; an update that changes nothing else. */
   async function retag(stack: Stack, tags: string[], call: Call): Promise<Operation> {
     refuseUpdate(stack);
@@ -157,12 +175,7 @@ export function openChanges(params: HeatProvisioner, api: Api, stacks: Stacks, t
       // A change that failed has left its parameters behind; as they are wanted, Heat is to try again.
       const failed = statusOf(stack.stack_status).status === 'FAILED';
       if (Object.keys(wanted).length === 0 && !failed) return null;
-      const body = {
-        parameters: wanted,
-        timeout_mins: params.timeoutMinutes,
-        disable_rollback: !params.rollback,
-      };
-      return patch(stack, body, call);
+      return put(stack, { parameters: wanted }, call);
     },
     async preview(stack, update, call) {
       const wanted = await wantedOf(stack, update, call);
@@ -174,6 +187,15 @@ export function openChanges(params: HeatProvisioner, api: Api, stacks: Stacks, t
       const names = (all: { resource_name: string }[]) => [...new Set(all.map((each) => oneLine(each.resource_name)))];
       return { added: names(added), updated: names(updated), replaced: names(replaced), removed: names(deleted) };
     },
+    refuse: refuseUpdate,
+    async wanted(stack, update, call) {
+      const parameters = await wantedOf(stack, update, call);
+      const { keys } = await templates.ofStack(stack, call);
+      const counter = keys.roles[roleOfPool(update.pool)] ?? '';
+      const fewer = update.nodes !== undefined && update.nodes < Number(stack.parameters[counter]);
+      return { parameters, counter, fewer };
+    },
+    put,
     switchPower,
     retag,
     begun,

@@ -11,6 +11,7 @@ import { namesIn, valuesIn } from './explain.ts';
 import { readKubeconfig } from './kubeconfig.ts';
 import { openObserver } from './observe.ts';
 import { askedParameters, heatParameters, keysFor, namesOf, poolsIn, specOf } from './parameters.ts';
+import { openRetire } from './retire.ts';
 import { type HeatProvisioner, readFixed } from './schema.ts';
 import { openSession, placeOf, secretsOf } from './session.ts';
 import { foreign, gone, isMine, marksOf, openStacks, tagsOf } from './stacks.ts';
@@ -41,6 +42,7 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
   const templates = openTemplates(params, api);
   const observer = openObserver(params, api, session, stacks, templates, secrets);
   const changes = openChanges(params, api, stacks, templates);
+  const retire = openRetire(api, stacks, templates, changes);
   /** What was asked for lately, so that a value which Heat refuses can be traced to its field. */
   const asked = new Map<string, string>();
 
@@ -107,15 +109,15 @@ export function openHeatClient(params: HeatProvisioner): EngineClient {
       }
       if (update.addons !== undefined) cannot('OpenStack Heat', 'change the add-ons of');
       if (update.networkPolicy !== undefined) cannot('OpenStack Heat', 'change the network policies of');
-      if (update.retire !== undefined) cannot('OpenStack Heat', 'replace single machines of');
       const stack = await stacks.findOwn(target, call);
       if (!stack) throw gone(target);
       if (update.power) return changes.switchPower(stack, update.power, call);
+      if (update.retire) return retire(stack, { ...update, retire: update.retire }, call);
       return changes.apply(stack, update, call);
     },
 
     async preview(target, update, call) {
-      if (update.autoscale || update.power) return null;
+      if (update.autoscale || update.power || update.retire) return null;
       const stack = await stacks.findOwn(target, call);
       return stack ? changes.preview(stack, update, call) : null;
     },

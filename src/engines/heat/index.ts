@@ -4,6 +4,7 @@ import { listPrice } from '../price-list.ts';
 import { oneLine } from '../scrub.ts';
 import { countIn, mostNodes, poolNames, poolsIn } from './parameters.ts';
 import { HeatCluster, HeatProvisioner } from './schema.ts';
+import { whyNoRetire } from './template-servers.ts';
 
 /** Clusters as stacks of OpenStack Heat, made from a template of the admin's. */
 export const heat: Engine = {
@@ -25,15 +26,17 @@ export const heat: Engine = {
     addons: false,
     networkPolicy: false,
     gateways: true,
-    retire: false,
+    retire: true,
   },
   instead: {
-    retire:
-      'Mark the server as unhealthy in OpenStack (`openstack stack resource mark unhealthy`), then update the stack.',
     addons: 'OpenStack Heat has no add-ons of its own; put them into the cluster with `addon enable`.',
     networkPolicy:
       'What enforces network policies is chosen by the Heat template when a cluster is made, such as with network_plugin=calico of the usual one; make the cluster anew to change it.',
     autoscale: 'A Heat template sets the number of nodes as a parameter; scale the pools by hand instead.',
+  },
+  lacks: (params) => {
+    const why = whyNoRetire(params);
+    return why === null ? {} : { retire: why };
   },
   liveParameters: true,
   pollMs: { first: 3_000, longest: 30_000 },

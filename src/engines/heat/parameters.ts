@@ -38,13 +38,13 @@ const labels: Record<Role, string> = {
 };
 
 /** The fields of the provisioner that name the parameter of a role. */
-const configured: Record<Role, keyof HeatProvisioner & `${string}Parameter`> = {
+const configured = {
   nodes: 'nodeParameter',
   gateways: 'gatewayParameter',
   version: 'versionParameter',
   size: 'sizeParameter',
   sshKey: 'keyParameter',
-};
+} as const satisfies Record<Role, keyof HeatProvisioner>;
 
 export const poolNames = { nodes: 'workers', gateways: 'gateways' } as const;
 
@@ -63,7 +63,10 @@ export interface Keys {
 }
 
 /** Finds the roles among the parameters and gives every parameter a key of its own; the same names give the same keys, always. */
-export function keysFor(names: readonly string[], params: HeatProvisioner): Keys {
+export function keysFor(
+  names: readonly string[],
+  params: { [key in (typeof configured)[Role]]?: string | undefined },
+): Keys {
   const keys = new Map<string, string>();
   const found: Partial<Record<Role, string>> = {};
   for (const role of roles) {

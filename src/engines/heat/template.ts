@@ -37,6 +37,8 @@ export interface Templates {
   /** What was described last, without asking. */
   known(): Described | null;
   ofStack(stack: Stack, call: Call): Promise<StackTemplate>;
+  /** The whole template of a stack, as Heat has it. */
+  textOf(stack: Stack, call: Call): Promise<Record<string, unknown>>;
 }
 
 /** Keeps what Heat says of templates for as long as it cannot change. */
@@ -90,7 +92,14 @@ export function openTemplates(params: HeatProvisioner, api: Api): Templates {
     }
   }
 
+  async function textOf(stack: Stack, call: Call): Promise<Record<string, unknown>> {
+    const answer = await api.heat({ path: `${stackPath(stack.stack_name, stack.id)}/template` }, call);
+    if (answer.status === 404) throw notHeat(answer);
+    return answer.body !== null && typeof answer.body === 'object' ? (answer.body as Record<string, unknown>) : {};
+  }
+
   return {
+    textOf,
     async described(call, fresh = false) {
       const current = !params.templateUrl || (last !== null && Date.now() - last.readAt < urlMs);
       if (last && current && !fresh) return last.described;
@@ -105,10 +114,7 @@ export function openTemplates(params: HeatProvisioner, api: Api): Templates {
       const key = `${stack.id} ${stack.updated_time ?? ''}`;
       const known = stacks.get(key);
       if (known) return known;
-      const answer = await api.heat({ path: `${stackPath(stack.stack_name, stack.id)}/template` }, call);
-      if (answer.status === 404) throw notHeat(answer);
-      const body = answer.body;
-      const parameters = body !== null && typeof body === 'object' ? fromTemplate(body as Record<string, unknown>) : [];
+      const parameters = fromTemplate(await textOf(stack, call));
       const names = parameters.map(({ name }) => name);
       const made = { parameters, keys: keysFor(names, params) };
       stacks.set(key, made);

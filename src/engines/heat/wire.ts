@@ -71,11 +71,16 @@ const ResourceEntry = z.object({
   links: z.array(z.object({ rel: z.string(), href: z.string() })).default([]),
 });
 export type Resource = z.infer<typeof ResourceEntry>;
-const Previewed = z.array(z.object({ resource_name: z.string() })).default([]);
+const Previewed = z.array(z.object({ resource_name: z.string(), resource_type: z.string().default('') })).default([]);
 
 /** The dry run of an update: what would become of each resource. */
 export const PreviewAnswer = z.object({
   resource_changes: z.object({ added: Previewed, updated: Previewed, replaced: Previewed, deleted: Previewed }),
+});
+
+/** GET /servers/detail of Nova. */
+export const ServersAnswer = z.object({
+  servers: z.array(z.object({ id: z.string(), name: z.string(), created: z.string().nullish() })),
 });
 
 export const ResourcesAnswer = z.object({ resources: z.array(ResourceEntry) });

@@ -104,6 +104,7 @@ export function makeHeat(world: World, limits: Limits): (asked: Asked) => Answer
     }
     if (part === 'preview' && method === 'PATCH') return preview(asked, stack);
     if (part === 'actions' && method === 'POST') return act(asked, stack);
+    if (part === 'resources' && key !== undefined && method === 'PATCH') return mark(asked, stack, key);
     if (!gotten) return heatError(404, 'HTTPNotFound', 'The resource could not be found.');
     if (part === 'resources') return { status: 200, body: { resources: resources(asked, stack) } };
     if (part === 'events') return { status: 200, body: { events: events(asked, stack) } };
@@ -192,13 +193,34 @@ export function makeHeat(world: World, limits: Limits): (asked: Asked) => Answer
 
   /** As Heat's own: every resource of the template under what would become of it; groups change when any parameter does. */
   function preview(asked: Asked, stack: FakeStack): Answer {
-    const given = parametersOf(object(asked.body));
-    valuesOf(stack.hot, { ...stack.values, ...given }, limits.exists);
+    const body = object(asked.body);
+    const given = parametersOf(body);
+    const hot = (body.template ?? null) === null ? stack.hot : readHot(body.template);
+    const values = valuesOf(hot, { ...stack.values, ...given }, limits.exists);
+    const wanted = new Set(world.wanted({ hot, values }));
     const moved = Object.entries(given).some(([key, value]) => String(stack.values[key]) !== String(value));
-    const own = stack.resources.filter((each) => !each.parent).map((each) => resource(asked, stack, each));
+    const tops = stack.resources.filter((each) => !each.parent).map((each) => resource(asked, stack, each));
+    const own = tops.filter(({ resource_name }) => wanted.has(String(resource_name)));
+    const deleted = tops.filter((each) => !own.includes(each));
     const grows = (each: Json) => moved && each.resource_type === 'OS::Heat::ResourceGroup';
     const changes = { unchanged: own.filter((each) => !grows(each)), updated: own.filter(grows) };
-    return { status: 200, body: { resource_changes: { ...changes, replaced: [], added: [], deleted: [] } } };
+    return { status: 200, body: { resource_changes: { ...changes, replaced: [], added: [], deleted } } };
+  }
+
+  /** A resource by its name, or by what it is called where it is (heat/engine/service.py, resource_mark_unhealthy). */
+  function mark(asked: Asked, stack: FakeStack, key: string): Answer {
+    const body = object(asked.body);
+    if (typeof body.mark_unhealthy !== 'boolean') {
+      return heatError(400, 'HTTPBadRequest', 'Unrecognized value for mark_unhealthy');
+    }
+    const found = stack.resources.find((each) => !each.parent && (each.name === key || each.physicalId === key));
+    if (!found) {
+      const words = `The Resource (${key}) could not be found in Stack ${stack.name}.`;
+      return heatError(404, 'ResourceNotFound', words);
+    }
+    const reason = String(body.resource_status_reason ?? 'state changed by resource_mark_unhealthy api');
+    if (body.mark_unhealthy) world.markUnhealthy(stack, found, reason);
+    return { status: 200, body: null };
   }
 
   function remove(stack: FakeStack): Answer {

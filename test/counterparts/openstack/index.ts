@@ -141,7 +141,7 @@ export async function startOpenstack(options: OpenstackOptions = {}): Promise<Op
       return { ...unauthorised('The request you have made requires authentication.'), headers: wwwAuthenticate() };
     if (trouble.forbid) return heatError(403, 'Forbidden', 'You are not authorized to use stacks:any.');
     const path = url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
-    if (path[0] !== 'v1') return listed(url.pathname);
+    if (path[0] !== 'v1') return listed(url, who.project?.id ?? '');
     if (path[1] !== who.project?.id) return heatError(403, 'InvalidTenant');
     const base = `${places.heat}/v1/${path[1]}`;
     return heat({
@@ -160,7 +160,17 @@ export async function startOpenstack(options: OpenstackOptions = {}): Promise<Op
   }
 
   /** The short lists of Nova, Glance and Neutron. */
-  function listed(path: string): Answer {
+  function listed({ pathname: path, searchParams }: URL, owner: string): Answer {
+    if (/^\/compute\/v2\.1\/servers\/detail$/.test(path)) {
+      // Nova reads the name as a pattern of its database, whatever the case.
+      const pattern = new RegExp(searchParams.get('name') ?? '', 'i');
+      const own = [...world.stacks.values()].filter(({ project: of }) => of === owner);
+      const servers = own.flatMap((stack) => world.servers(stack)).filter(({ host }) => pattern.test(host));
+      const shown = servers.map(({ physicalId: id, host: name, madeAt }) => ({
+        ...{ id, name, status: 'ACTIVE', created: `${new Date(madeAt).toISOString().slice(0, 19)}Z` },
+      }));
+      return { status: 200, body: { servers: shown } };
+    }
     const named = (constraint: string) => (names[constraint] ?? []).map((name) => ({ id: randomUUID(), name }));
     if (/^\/compute\/v2\.1\/flavors$/.test(path)) return { status: 200, body: { flavors: named('nova.flavor') } };
     if (/^\/compute\/v2\.1\/os-keypairs$/.test(path)) {

@@ -14,6 +14,12 @@ export interface FakeResource {
   definition: HotResource;
   /** The group that it belongs to. */
   parent?: FakeResource;
+  /** When what it stands for was made: another time when that was replaced. */
+  madeAt: number;
+  /** Of a server: its name at Nova. */
+  host: string;
+  /** Of a group: members that its removal policies have named, which never come back. */
+  skipped: Set<string>;
   /** Of a group: the id and name of the stack that it is. */
   nested?: { id: string; name: string };
 }
@@ -68,6 +74,12 @@ export interface World {
   /** How a stack's outputs are, as far as they are known. */
   outputs(stack: FakeStack): { name: string; value: unknown }[];
   scopeOf(stack: FakeStack): Scope;
+  /** The resources at the top that a template asks for with these values. */
+  wanted(stack: Pick<FakeStack, 'hot' | 'values'>): string[];
+  /** Marks a resource as one that the next update makes anew. */
+  markUnhealthy(stack: FakeStack, resource: FakeResource, reason: string): void;
+  /** The servers of a stack. */
+  servers(stack: FakeStack): FakeResource[];
   made(name: string): number;
   secrets: Set<string>;
   close(): void;
@@ -174,7 +186,7 @@ export function makeWorld(options: WorldOptions): World {
   function add(stack: FakeStack, definition: HotResource, parent?: FakeResource, name = definition.name): FakeResource {
     const made: FakeResource = {
       ...{ name, type: definition.type, physicalId: '', action: 'INIT', status: 'COMPLETE', reason: '' },
-      ...{ updatedAt: Date.now(), definition },
+      ...{ updatedAt: Date.now(), definition, madeAt: 0, host: '', skipped: new Set<string>() },
     };
     if (parent) made.parent = parent;
     stack.resources.push(made);
@@ -190,8 +202,16 @@ export function makeWorld(options: WorldOptions): World {
   ): void {
     if (resource.action === action && resource.status === status) return;
     Object.assign(resource, { action, status, reason, updatedAt: Date.now() });
-    resource.physicalId ||= randomUUID();
+    if (!resource.physicalId) make(stack, resource);
     record(stack, resource.name, `${action}_${status}`, reason);
+  }
+
+  /** Heat makes a name for a server that the template gives none. */
+  function make(stack: FakeStack, resource: FakeResource): void {
+    Object.assign(resource, { physicalId: randomUUID(), madeAt: Date.now() });
+    const given = resolve(resource.definition.properties.name ?? null, scopeOf(stack));
+    const made = `${stack.name}-${resource.name}-${randomBytes(6).toString('hex')}`;
+    resource.host = given === null ? made : String(given).replaceAll('%index%', resource.name);
   }
 
   function record(stack: FakeStack, resource: string, status: string, reason: string): void {
@@ -217,14 +237,19 @@ export function makeWorld(options: WorldOptions): World {
     const count = countOf(stack, group);
     const inner = object(group.definition.properties.resource_def);
     const members = childrenOf(stack, group);
-    for (const each of members.slice(count)) stack.resources.splice(stack.resources.indexOf(each), 1);
-    for (let at = members.length; at < count; at += 1) {
-      add(
-        stack,
-        { name: String(at), type: String(inner.type ?? ''), properties: object(inner.properties) },
-        group,
-        String(at),
-      );
+    const policies = resolve(group.definition.properties.removal_policies ?? [], scopeOf(stack));
+    for (const policy of Array.isArray(policies) ? policies.map(object) : []) {
+      const named = Array.isArray(policy.resource_list) ? policy.resource_list.map(String) : [];
+      for (const name of named) if (members.some((each) => each.name === name)) group.skipped.add(name);
+    }
+    const names: string[] = [];
+    for (let at = 0; names.length < count; at += 1) if (!group.skipped.has(String(at))) names.push(String(at));
+    for (const each of members) {
+      if (!names.includes(each.name)) stack.resources.splice(stack.resources.indexOf(each), 1);
+    }
+    for (const name of names) {
+      if (members.some((each) => each.name === name)) continue;
+      add(stack, { name, type: String(inner.type ?? ''), properties: object(inner.properties) }, group, name);
     }
   }
 
@@ -238,6 +263,15 @@ export function makeWorld(options: WorldOptions): World {
     if (action === 'CREATE') for (const each of wanted(stack)) add(stack, each);
     // Heat's times are whole seconds; two updates of one second are told apart by the next whole one.
     if (action === 'UPDATE' || action === 'ROLLBACK') stack.updatedAt = Math.max(now, (stack.updatedAt ?? 0) + 1_000);
+    if (action === 'UPDATE') {
+      for (const each of stack.resources) {
+        each.definition =
+          (!each.parent && stack.hot.resources.find(({ name }) => name === each.name)) || each.definition;
+        // What is unhealthy is made anew.
+        if (each.action !== 'CHECK' || each.status !== 'FAILED') continue;
+        Object.assign(each, { physicalId: '', action: 'INIT', status: 'COMPLETE' });
+      }
+    }
     setStack(stack, action, 'IN_PROGRESS', `Stack ${action} started`);
   }
 
@@ -313,6 +347,7 @@ export function makeWorld(options: WorldOptions): World {
         const group = each.type === 'OS::Heat::ResourceGroup';
         if (!there) complete(stack, add(stack, each), 'CREATE');
         else if (action === 'CREATE' || group) complete(stack, there, action);
+        else if (there.action === 'INIT') complete(stack, there, 'CREATE');
       }
     } else show(stack, 1);
     if (action === 'DELETE') {
@@ -352,6 +387,13 @@ export function makeWorld(options: WorldOptions): World {
     mood,
     begin,
     scopeOf,
+    wanted({ hot, values }) {
+      const scope = { values, conditions: hot.conditions, attribute: () => null };
+      const there = hot.resources.filter(({ condition }) => condition === undefined || holds(condition, scope));
+      return there.map(({ name }) => name);
+    },
+    markUnhealthy: (stack, resource, reason) => set(stack, resource, 'CHECK', 'FAILED', reason),
+    servers: (stack) => stack.resources.filter((each) => each.type === 'OS::Nova::Server' && each.physicalId !== ''),
     goOn() {
       mood.stall = false;
       for (const stack of stacks.values()) if (stack.work) stack.work.stalls = false;
