@@ -93,8 +93,9 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))('two replicas', () => {
       cloud.deliverTo(url);
       await cloud.workspace('T1').user('U1').direct('clusters');
     }
-    const later = calls.slice(before).filter(({ method }) => method === 'chat.postMessage');
-    expect(later.map(({ answer }) => answer.ok)).toEqual([true, true]);
+    const later = () => calls.slice(before).filter(({ method }) => method === 'chat.postMessage');
+    await eventually('both answer', () => later().length >= 2);
+    expect(later().map(({ answer }) => answer.ok)).toEqual([true, true]);
     expect(renewals().filter(({ answer }) => answer.ok !== true)).toEqual([]);
 
     cloud.deliverTo(first);
