@@ -87,15 +87,16 @@ describe.skipIf(lacksServer('etcd', 'redis-server'))('two replicas', () => {
       const good = renewals().filter(({ answer }) => answer.expires_in === 43_200);
       return good.length === 1;
     });
-    // Both know the new token: neither uses one that has ended.
+    // Both know the new token, or learn it at once: who hears of it late is refused with the old one, and writes again.
     const before = calls.length;
     for (const url of urls()) {
       cloud.deliverTo(url);
       await cloud.workspace('T1').user('U1').direct('clusters');
     }
     const later = () => calls.slice(before).filter(({ method }) => method === 'chat.postMessage');
-    await eventually('both answer', () => later().length >= 2);
-    expect(later().map(({ answer }) => answer.ok)).toEqual([true, true]);
+    const good = () => later().filter(({ answer }) => answer.ok === true);
+    await eventually('both answer', () => good().length === 2);
+    expect(later().length).toBeLessThanOrEqual(4);
     expect(renewals().filter(({ answer }) => answer.ok !== true)).toEqual([]);
 
     cloud.deliverTo(first);
